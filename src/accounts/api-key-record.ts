@@ -1,0 +1,54 @@
+import type { SQLOutputValue } from 'node:sqlite';
+import type { KeyKind } from './api-key.ts';
+
+/** What is stored of a key. The key itself is not. */
+export interface ApiKeyRecord {
+  /** `key_` and a ULID. */
+  readonly id: string;
+  readonly kind: KeyKind;
+  readonly name: string;
+  /** The ends of the key, e.g. `mk_live_…9aZx`. */
+  readonly hint: string;
+  readonly organization: string;
+  readonly project: string;
+  /** Regions it may use; null: all. */
+  readonly regions: readonly string[] | null;
+  /** Models it may use; null: all. */
+  readonly models: readonly string[] | null;
+  readonly scopes: readonly string[];
+  /** Milliseconds since the epoch, as all times here. */
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number | null;
+  readonly revokedAtMs: number | null;
+  /** At most a minute behind. */
+  readonly lastUsedAtMs: number | null;
+}
+
+type Row = Readonly<Record<string, SQLOutputValue>>;
+
+/** Reads a row of the `keys` table. */
+export function keyRecordOf(row: Row): ApiKeyRecord {
+  return {
+    id: String(row['id']),
+    kind: row['kind'] === 'admin' ? 'admin' : 'live',
+    name: String(row['name']),
+    hint: String(row['hint']),
+    organization: String(row['organization']),
+    project: String(row['project']),
+    regions: listOf(row['regions']),
+    models: listOf(row['models']),
+    scopes: listOf(row['scopes']) ?? [],
+    createdAtMs: Number(row['created_at_ms']),
+    expiresAtMs: timeOf(row['expires_at_ms']),
+    revokedAtMs: timeOf(row['revoked_at_ms']),
+    lastUsedAtMs: timeOf(row['last_used_at_ms']),
+  };
+}
+
+function listOf(value: SQLOutputValue | undefined): readonly string[] | null {
+  return typeof value === 'string' ? (JSON.parse(value) as string[]) : null;
+}
+
+function timeOf(value: SQLOutputValue | undefined): number | null {
+  return typeof value === 'number' ? value : null;
+}

@@ -1,0 +1,1 @@
+export { InFlightLimit, type InFlightPermit } from './in-flight-limit.ts';

@@ -1,0 +1,104 @@
+import { InFlightLimit } from './admission/index.ts';
+import { TokenRatio } from './balancer/index.ts';
+import type { GatewayConfig } from './config/index.ts';
+import { wait, type Clock, type Logger, type Rng } from './core/index.ts';
+import { ActiveRequests, gatewayMetrics, Sweep, type GatewayDeps } from './gateway/index.ts';
+import {
+  gatewayOptions,
+  modelOptions,
+  openEdges,
+  openFleet,
+  openRecords,
+  openTelemetry,
+  Teardown,
+  type Edges,
+  type Records,
+} from './wiring/index.ts';
+
+export interface Gateway extends Edges, Pick<Records, 'keys' | 'journal'>, Pick<GatewayDeps, 'fleet'> {
+  /** Where nodes dial in; null when the configuration has no fleet listener. */
+  readonly fleetUrl: string | null;
+  /** Takes nothing new, lets streams finish within the configured time, and stops. */
+  drain(): Promise<void>;
+  /** Stops at once: streams under way are cut. */
+  close(): Promise<void>;
+}
+
+/** What a gateway takes from its process. */
+export interface GatewayWorld {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+}
+
+const SWEEP_MS = 100;
+
+/**
+ * Builds a gateway from its configuration and starts it; used by the command line, the demo and the tests alike. Throws
+ * a MeridianError that says what to do when a port is taken or the data directory is in use.
+ */
+export async function startGateway(config: GatewayConfig, world: GatewayWorld): Promise<Gateway> {
+  const teardown = new Teardown();
+  try {
+    return await build(config, world, teardown);
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teardown): Promise<Gateway> {
+  const { clock, log } = world;
+  const phase = { isLeaving: false, isDraining: false };
+  const records = await openRecords(config, world, teardown);
+  const { metrics, telemetry } = await openTelemetry(config, world, teardown);
+  const sweep = teardown.add(new Sweep(clock, SWEEP_MS));
+  const { fleet, settlements, fleetUrl, operate } = await openFleet(config, world, records.journal, teardown);
+  const active = new ActiveRequests();
+  const inFlight = new InFlightLimit(config.limits.inFlightMax);
+  const deps: GatewayDeps = {
+    ...world,
+    ...records,
+    options: gatewayOptions(config),
+    models: modelOptions(config),
+    inFlight,
+    active,
+    fleet,
+    tokenRatio: new TokenRatio(Object.values(config.models)[0]?.bytesPerToken),
+    settlements,
+    sweep,
+    metrics: gatewayMetrics(metrics, { fleet, inFlight }),
+    tracing: telemetry.tracing,
+    isDraining: () => phase.isDraining,
+  };
+  const stopCheckpoints = clock.every(config.journal.checkpointMs, () => records.journal.checkpoint(active.checkpoints(clock.now())));
+  teardown.add({ close: stopCheckpoints });
+  const edges = await openEdges(config, deps, { ...records, operate, scrape: () => telemetry.scrape(), isLeaving: () => phase.isLeaving }, teardown);
+  return {
+    ...edges,
+    ...records,
+    fleet,
+    fleetUrl,
+    async drain() {
+      phase.isLeaving = true;
+      await wait(clock, config.drain.readinessMs);
+      phase.isDraining = true;
+      log.info({ inFlight: inFlight.inFlight }, 'no new requests are taken; waiting for those under way');
+      await idle(deps, config.drain.streamsMs);
+      await teardown.run();
+    },
+    close: () => teardown.run(),
+  };
+}
+
+/** Resolves when no request is under way, or after `maxMs`. */
+function idle({ clock, sweep, inFlight }: GatewayDeps, maxMs: number): Promise<void> {
+  const untilMs = clock.now() + maxMs;
+  return new Promise((resolve) => {
+    const forget = sweep.add((now) => {
+      if (inFlight.inFlight > 0 && now < untilMs) return;
+      forget();
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,35 @@
+import type { Command } from './command.ts';
+
+export { commandHelp, EXIT, readWords, UsageError } from './command.ts';
+
+/** Each command is loaded when it is asked for, so that none pays for the others. */
+export const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
+  demo: {
+    summary: 'run a gateway with a simulated fleet',
+    load: async () => (await import('./demo-command.ts')).demoCommand,
+  },
+  gateway: {
+    summary: 'run a gateway',
+    load: async () => (await import('./gateway-command.ts')).gatewayCommand,
+  },
+  node: {
+    summary: 'run the daemon of a GPU node',
+    load: async () => (await import('./node-command.ts')).nodeCommand,
+  },
+  'sim-engine': {
+    summary: 'run a simulated engine',
+    load: async () => (await import('./sim-engine-command.ts')).simEngineCommand,
+  },
+  keys: {
+    summary: 'make, list and revoke API keys',
+    load: async () => (await import('./keys-command.ts')).keysCommand,
+  },
+  config: {
+    summary: 'check a configuration, or write its JSON schemas',
+    load: async () => (await import('./config-command.ts')).configCommand,
+  },
+  openapi: {
+    summary: 'write the OpenAPI document of the gateway',
+    load: async () => (await import('./openapi-command.ts')).openapiCommand,
+  },
+};

@@ -1,0 +1,68 @@
+import { request } from 'undici';
+import { EXIT, UsageError, type Command, type CommandWords } from './command.ts';
+
+/** Makes, lists and revokes API keys of a running gateway, through its admin API. */
+export const keysCommand: Command = {
+  name: 'keys',
+  summary: 'make, list and revoke API keys of a running gateway',
+  usage: 'create --name NAME | list | revoke ID',
+  options: {
+    name: { type: 'string', value: 'NAME', help: 'What the key is for.' },
+    regions: { type: 'string', value: 'A,B', help: 'Regions the key may use; all without it.' },
+    models: { type: 'string', value: 'A,B', help: 'Models the key may use; all without it.' },
+    admin: { type: 'string', value: 'URL', help: 'Admin URL of the gateway; else MERIDIAN_ADMIN_URL.' },
+  },
+  async run(words) {
+    const [what, id] = words.positionals;
+    if (what === 'create') return create(words);
+    if (what === 'list') return list(words);
+    if (what === 'revoke' && id !== undefined) return revoke(words, id);
+    throw new UsageError('say `create --name NAME`, `list` or `revoke ID`');
+  },
+};
+
+async function create(words: CommandWords): Promise<number> {
+  const name = words.text('name');
+  if (name === undefined) throw new UsageError('--name NAME is missing');
+  const split = (option: string): string[] | undefined => words.text(option)?.split(',').map((part) => part.trim());
+  const made = await call(words, 'POST', '/admin/v1/keys', { name, regions: split('regions'), models: split('models') });
+  process.stdout.write(`${String(made['key'])}\n`);
+  process.stderr.write(`${String(made['id'])}: the key is shown once; keep it safe.\n`);
+  return EXIT.ok;
+}
+
+async function list(words: CommandWords): Promise<number> {
+  let after = '';
+  for (;;) {
+    const page = await call(words, 'GET', `/admin/v1/keys?limit=100${after}`);
+    const keys = Array.isArray(page['data']) ? page['data'] : [];
+    for (const key of keys) {
+      const { id, redacted_value: hint, name, revoked_at: revokedAt } = key as Record<string, unknown>;
+      process.stdout.write(`${String(id)}  ${String(hint)}  ${revokedAt === null ? 'active ' : 'revoked'}  ${String(name)}\n`);
+    }
+    if (page['has_more'] !== true) return EXIT.ok;
+    after = `&after=${String(Reflect.get(Object(keys.at(-1)), 'id'))}`;
+  }
+}
+
+async function revoke(words: CommandWords, id: string): Promise<number> {
+  await call(words, 'DELETE', `/admin/v1/keys/${encodeURIComponent(id)}`);
+  process.stdout.write(`${id} is revoked\n`);
+  return EXIT.ok;
+}
+
+async function call(words: CommandWords, method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<Record<string, unknown>> {
+  const base = words.text('admin') ?? process.env['MERIDIAN_ADMIN_URL'] ?? 'http://127.0.0.1:8081';
+  const key = process.env['MERIDIAN_ADMIN_KEY'];
+  if (key === undefined) throw new UsageError('set MERIDIAN_ADMIN_KEY to the admin key');
+  const answer = await request(base.replace(/\/$/, '') + path, {
+    method,
+    headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    body: body === undefined ? null : JSON.stringify(body),
+  }).catch((cause: unknown) => {
+    throw new Error(`no gateway answers at ${base}; set MERIDIAN_ADMIN_URL or --admin`, { cause });
+  });
+  const value = (await answer.body.json()) as Record<string, unknown>;
+  if (answer.statusCode < 400) return value;
+  throw new Error(String(Reflect.get(Object(value['error']), 'message') ?? `the gateway answered ${answer.statusCode}`));
+}

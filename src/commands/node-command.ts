@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { loadNodeConfig, type NodeConfig } from '../config/index.ts';
+import { systemClock, systemRng } from '../core/index.ts';
+import { startNodeDaemon, type NodeDaemonOptions } from '../node/index.ts';
+import { jsonLog } from '../telemetry/index.ts';
+import { UsageError, type Command } from './command.ts';
+import { untilStopped } from './until-stopped.ts';
+
+const STOP_MS = 15_000;
+
+/** Runs a node daemon until it is asked to stop. */
+export const nodeCommand: Command = {
+  name: 'node',
+  summary: 'run the daemon of a GPU node',
+  usage: '--config FILE',
+  options: { config: { type: 'string', value: 'FILE', help: 'The configuration, as config/node.yaml.' } },
+  async run(words) {
+    const path = words.text('config');
+    if (path === undefined) throw new UsageError('--config FILE is missing');
+    const config = loadNodeConfig(path, process.env);
+    const log = jsonLog({ level: 'info', clock: systemClock, stream: process.stdout });
+    const daemon = await startNodeDaemon(daemonOptions(config), { clock: systemClock, rng: systemRng(), log });
+    return untilStopped(config.drainMs + STOP_MS, log, async () => {
+      await daemon.drain();
+      await daemon.close();
+    });
+  },
+};
+
+function daemonOptions(config: NodeConfig): NodeDaemonOptions {
+  const { tls, ...rest } = config;
+  return {
+    ...rest,
+    tls: {
+      ...(tls?.caFile === undefined ? {} : { ca: readFileSync(tls.caFile, 'utf8') }),
+      ...(tls?.certFile === undefined ? {} : { cert: readFileSync(tls.certFile, 'utf8') }),
+      ...(tls?.keyFile === undefined ? {} : { key: readFileSync(tls.keyFile, 'utf8') }),
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import type { DemoSettings } from './demo-schema.ts';
+import type { GatewaySettings } from './gateway-schema.ts';
+import { nearestName } from './nearest-name.ts';
+import type { NodeSettings } from './node-schema.ts';
+import type { SchemaFault } from './schema-faults.ts';
+import type { ConfigPath } from './schema-walk.ts';
+
+/** What is wrong between the values of a gateway. */
+export function gatewayFaults(settings: GatewaySettings): SchemaFault[] {
+  const { listen, models, replicas, retries, breaker, link } = settings;
+  return [
+    ...(listen.fleet === undefined && replicas.length === 0
+      ? [{ path: ['replicas'], message: 'are none, and without listen.fleet no node can join: nothing could ever answer' }]
+      : []),
+    ...samePorts(listen),
+    ...repeated(replicas.map(({ id }) => id), (index) => ['replicas', index, 'id']),
+    ...replicas.flatMap((replica, index) =>
+      replica.models.flatMap((name, at) => unknownModel(name, Object.keys(models), ['replicas', index, 'models', at])),
+    ),
+    ...Object.entries(models).flatMap(([name, model]) =>
+      atMost(['models', name, 'output_tokens_max'], model.output_tokens_max, 'context_tokens', model.context_tokens),
+    ),
+    ...atMost(['retries', 'jitter_min_ms'], retries.jitter_min_ms, 'jitter_max_ms', retries.jitter_max_ms),
+    ...atMost(['breaker', 'open_ms'], breaker.open_ms, 'open_ms_max', breaker.open_ms_max),
+    ...atMost(['link', 'ping_ms'], link.ping_ms, 'dead_ms', link.dead_ms),
+  ];
+}
+
+/** What is wrong between the values of a node. */
+export function nodeFaults({ engine, link, tls }: NodeSettings): SchemaFault[] {
+  return [
+    ...atMost(['engine', 'restart', 'backoff_min_ms'], engine.restart.backoff_min_ms, 'backoff_max_ms', engine.restart.backoff_max_ms),
+    ...atMost(['link', 'load_ms_min'], link.load_ms_min, 'load_ms_max', link.load_ms_max),
+    ...atMost(['link', 'reconnect_min_ms'], link.reconnect_min_ms, 'reconnect_max_ms', link.reconnect_max_ms),
+    ...atMost(['link', 'ping_ms'], link.ping_ms, 'dead_ms', link.dead_ms),
+    ...(tls !== undefined && (tls.cert_file === undefined) !== (tls.key_file === undefined)
+      ? [{ path: ['tls'], message: 'must have cert_file and key_file both, or neither' }]
+      : []),
+  ];
+}
+
+/** What is wrong between the values of the demo. */
+export function demoFaults(settings: DemoSettings): SchemaFault[] {
+  return [
+    ...gatewayFaults(settings),
+    ...(settings.listen.fleet === undefined ? [{ path: ['listen', 'fleet'], message: 'is missing; the nodes of the demo join there' }] : []),
+    ...repeated(settings.demo.regions.map(({ name }) => name), (index) => ['demo', 'regions', index, 'name']),
+  ];
+}
+
+function samePorts({ public: api, admin, fleet }: GatewaySettings['listen']): SchemaFault[] {
+  const listeners = Object.entries({ public: api, admin, ...(fleet === undefined ? {} : { fleet }) });
+  return listeners.flatMap(([name, { host, port }], index) =>
+    listeners
+      .slice(0, index)
+      .filter(([, earlier]) => port !== 0 && earlier.port === port && earlier.host === host)
+      .map(([earlier]) => ({ path: ['listen', name, 'port'], message: `is ${port}, which listen.${earlier} has already` })),
+  );
+}
+
+function repeated(names: readonly string[], pathOf: (index: number) => ConfigPath): SchemaFault[] {
+  return names.flatMap((name, index) =>
+    names.indexOf(name) === index ? [] : [{ path: pathOf(index), message: `is ${JSON.stringify(name)} a second time; it must be unique` }],
+  );
+}
+
+function unknownModel(name: string, known: readonly string[], path: ConfigPath): SchemaFault[] {
+  if (known.includes(name)) return [];
+  const nearest = nearestName(name, known);
+  const hint = nearest === null ? `; known: ${known.join(', ')}` : `; did you mean ${nearest}?`;
+  return [{ path, message: `is ${JSON.stringify(name)}, which is not under models${hint}` }];
+}
+
+function atMost(path: ConfigPath, value: number, otherKey: string, other: number): SchemaFault[] {
+  return value <= other ? [] : [{ path, message: `is ${value}; it must be at most ${otherKey}, which is ${other}` }];
+}

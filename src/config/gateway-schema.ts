@@ -1,0 +1,130 @@
+import Type, { type Static } from 'typebox';
+import type { CamelCase } from './camel-case.ts';
+import { choice, count, dictionary, flag, list, milliseconds, port, quantity, requiredSection, secret, section, text, url } from './fields.ts';
+
+const MIB = 1024 * 1024;
+
+const tls = Type.Optional(
+  requiredSection('TLS of this listener; plain without it.', {
+    cert_file: text('PEM file of the certificate and its chain.'),
+    key_file: text('PEM file of the private key.'),
+    client_ca_file: Type.Optional(text('PEM file of the authority whose certificates clients must show.')),
+  }),
+);
+
+const host = text('Address to listen at.', { default: '127.0.0.1' });
+
+const model = section('A model that clients may ask for.', {
+  context_tokens: count('Prompt and answer together.', { default: 163_840 }),
+  output_tokens_max: count('The longest answer a client may ask for.', { default: 32_768 }),
+  served_as: Type.Optional(text("The engines' own name of the model, where it differs.")),
+  bytes_per_token: quantity('First estimate of prompt bytes per token, before usage corrects it.', { default: 4, exclusiveMinimum: 0 }),
+});
+
+const replica = requiredSection('An engine without a node daemon, reached by its URL.', {
+  id: text('Name of the replica, unique in the fleet.'),
+  url: url('Where the engine listens, without /v1.', ['http', 'https']),
+  region: text('Where the engine stands.'),
+  models: list('Names of the models it serves, as under models.', text('Name of a model.'), { minItems: 1 }),
+  api_key: Type.Optional(secret('Bearer token that the engine wants.', 1)),
+  engine: choice('Which load report and which extensions the engine knows.', ['openai', 'sglang'], 'openai'),
+  max_running: count('Requests it decodes at once.', { default: 256 }),
+  context_tokens: Type.Optional(count('Prompt and answer together; what the model allows without it.')),
+  kv_tokens: Type.Optional(count('Size of its KV cache.')),
+  prefill_tokens_per_s: count('Prompt tokens it prefills per second.', { default: 9_000 }),
+  poll_ms: milliseconds('Time between two looks at its load.', 1_000),
+});
+
+/** Everything a gateway is told, by section. */
+export const gatewayProperties = {
+  gateway: requiredSection('Who this gateway is.', {
+    id: text('Name of this gateway, unique among all gateways.'),
+    region: text('Where this gateway stands.'),
+  }),
+  listen: section('Where the gateway listens. Port 0 takes any free port.', {
+    public: section('The OpenAI-compatible API.', { host, port: port('Port of the API.', 8080), tls }),
+    admin: section('Administration, metrics and health; keep it private.', { host, port: port('Port of the administration.', 8081), tls }),
+    fleet: Type.Optional(
+      requiredSection('Where node daemons dial in; without it only the replicas listed here serve.', {
+        host,
+        port: port('Port for the nodes.', 8082),
+        token: secret('What a node must show to join.', 16),
+        tls,
+      }),
+    ),
+  }),
+  data_dir: text('Where keys and the journal are kept, from the working directory.', { default: '.meridian' }),
+  admin_key: secret('Bearer token of the administration.', 20),
+  models: dictionary('The models by the names that clients use.', model, { minProperties: 1 }),
+  replicas: list('Engines without a node daemon.', replica, { default: [] }),
+  limits: section('The most of everything.', {
+    body_bytes_max: count('Body of a request.', { default: 4 * MIB }),
+    header_bytes_max: count('Headers of a request.', { default: 16 * 1024 }),
+    json_depth_max: count('Nesting of a JSON body.', { default: 64 }),
+    in_flight_max: count('Requests at once.', { default: 10_000 }),
+    answer_bytes_max: count('An answer that is not streamed.', { default: 16 * MIB }),
+    stream_buffer_bytes_max: count('Bytes one stream may wait for a slow client.', { default: 256 * 1024 }),
+  }),
+  timeouts: section('How long to wait for what.', {
+    connect_ms: milliseconds('Connecting to a replica.', 1_000),
+    first_token_ms: milliseconds('First token of an attempt.', 60_000),
+    stall_ms: milliseconds('Between two tokens.', 15_000),
+    total_ms: milliseconds('A whole request.', 600_000),
+    slow_reader_ms: milliseconds('A client that takes nothing.', 30_000),
+    receive_ms: milliseconds('A request to arrive whole.', 30_000),
+    keep_alive_comment_ms: milliseconds('Silence on a stream before an SSE comment keeps it open.', 10_000),
+    early_head_ms: milliseconds('Waiting for the first token before the head of a stream is sent ahead.', 15_000),
+  }),
+  retries: section('Further attempts, before the client has got a byte.', {
+    attempts_max: count('Attempts of one request, the first included.', { default: 3 }),
+    jitter_min_ms: milliseconds('Shortest pause before another attempt.', 25),
+    jitter_max_ms: milliseconds('Longest pause before another attempt.', 250),
+  }),
+  breaker: section('When a replica is left alone.', {
+    failures_max: count('Failures in a row that open the breaker.', { default: 3 }),
+    open_ms: milliseconds('First time open; doubles with each opening.', 5_000),
+    open_ms_max: milliseconds('Longest time open.', 300_000),
+  }),
+  balancer: section('What the ranking takes for unknown, and how near a tie is.', {
+    prefill_tokens_per_s: count('For a replica that has not told its rate.', { default: 9_000 }),
+    rtt_ms: milliseconds('For a replica whose distance is not measured yet.', 100),
+    queued_tokens: count('For the queue of a replica without a load report.', { default: 18_000, minimum: 0 }),
+    tie_ms: quantity('Costs this close to the least count as equal.', { default: 2, minimum: 0 }),
+  }),
+  link: section('The links to the nodes.', {
+    ping_ms: milliseconds('Between two pings.', 500),
+    dead_ms: milliseconds('Silence after which a link is given up.', 2_000),
+    message_bytes_max: count('One message.', { default: 16 * MIB }),
+    held_bytes_max: count('Bytes a node may leave unread before its link is given up.', { default: 64 * MIB }),
+  }),
+  drain: section('Going down without cutting a stream.', {
+    readiness_ms: milliseconds('Between saying not ready and taking no more requests.', 5_000),
+    streams_ms: milliseconds('What open streams get to finish.', 600_000),
+  }),
+  journal: section('The usage journal.', {
+    group_commit_ms: milliseconds('Gathering the records of answers in one piece for one write to disk.', 2),
+    stream_group_commit_ms: milliseconds('The same for streams, whose text is out by then.', 10),
+    checkpoint_ms: milliseconds('Between two checkpoints.', 1_000),
+  }),
+  telemetry: section('What the gateway tells about itself.', {
+    service_name: text('Name in metrics and traces.', { default: 'meridian-gateway' }),
+    otlp_endpoint: Type.Optional(url('Where traces go by OTLP over HTTP; none without it.', ['http', 'https'])),
+    log_level: choice('The least that is logged.', ['debug', 'info', 'warn', 'error'], 'info'),
+    log_requests: choice('Which requests get a line in the log; prompts never do.', ['errors', 'all', 'none'], 'errors'),
+  }),
+  routing_headers: section('What answers tell about their way.', {
+    expose_replica: flag('Name the replica in x-meridian-replica.', { default: true }),
+  }),
+};
+
+export const GatewaySchema = Type.Object(gatewayProperties, {
+  title: 'Meridian gateway',
+  description: 'Configuration of a gateway.',
+  additionalProperties: false,
+});
+
+/** The configuration as YAML spells it, complete with defaults. */
+export type GatewaySettings = Static<typeof GatewaySchema>;
+
+/** The configuration as code reads it. */
+export type GatewayConfig = CamelCase<GatewaySettings>;

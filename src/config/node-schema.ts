@@ -1,0 +1,66 @@
+import Type, { type Static } from 'typebox';
+import type { CamelCase } from './camel-case.ts';
+import { choice, count, dictionary, list, milliseconds, port, requiredSection, secret, section, text, url } from './fields.ts';
+
+const MIB = 1024 * 1024;
+
+const engine = section('The engine that this daemon fronts.', {
+  kind: choice('Which load report and which extensions the engine knows.', ['sglang', 'openai'], 'sglang'),
+  url: url('Where the engine listens: keep it on the loopback.', ['http', 'https'], { default: 'http://127.0.0.1:30000' }),
+  command: Type.Optional(list('Program and arguments that start the engine; without it, something else runs it.', text('One word.'), { minItems: 1 })),
+  cwd: Type.Optional(text('Working directory of the engine.')),
+  env: dictionary('Environment of the engine beyond that of the daemon.', Type.String(), { default: {} }),
+  api_key: Type.Optional(secret('Bearer token that the engine wants.', 1)),
+  start_timeout_ms: milliseconds('From start to ready; the first start compiles kernels for minutes.', 900_000),
+  restart: section('Starting the engine again after it ended.', {
+    backoff_min_ms: milliseconds('First pause; doubles each time.', 1_000),
+    backoff_max_ms: milliseconds('Longest pause.', 60_000),
+  }),
+});
+
+export const NodeSchema = Type.Object(
+  {
+    node: requiredSection('Who this node is.', {
+      id: text('Name of this node, unique in the fleet.'),
+      region: text('Where this node stands.'),
+    }),
+    gateways: list('Fleet listeners to dial.', url('A gateway.', ['ws', 'wss']), { minItems: 1 }),
+    token: secret('What the gateways ask of a node that joins.', 16),
+    tls: Type.Optional(
+      requiredSection('For wss:// gateways: whom to trust and what to show.', {
+        ca_file: Type.Optional(text('PEM file of the authority of the gateways.')),
+        cert_file: Type.Optional(text('PEM file of the certificate of this node.')),
+        key_file: Type.Optional(text('PEM file of its private key.')),
+      }),
+    ),
+    engine,
+    models: list('Names of the models it serves, as clients use them.', text('Name of a model.'), { minItems: 1 }),
+    weight_dtype: text('Number format of the weights.', { default: 'fp8' }),
+    context_tokens: count('Prompt and answer together.', { default: 163_840 }),
+    kv_tokens: Type.Optional(count('Size of the KV cache; what the engine says without it.')),
+    max_running: Type.Optional(count('Requests decoded at once; what the engine says without it.')),
+    listen: section('Health, metrics and drain of this node. Port 0 takes any free port.', {
+      host: text('Address to listen at.', { default: '127.0.0.1' }),
+      port: port('Port of the local HTTP.', 8090),
+    }),
+    link: section('The links to the gateways.', {
+      load_ms_min: milliseconds('Least time between two load reports.', 50),
+      load_ms_max: milliseconds('Most time between two load reports.', 500),
+      ping_ms: milliseconds('Between two pings.', 500),
+      dead_ms: milliseconds('Silence after which a link is given up.', 2_000),
+      batch_window_ms: milliseconds('Gathering what one engine step made into one message.', 1),
+      reconnect_min_ms: milliseconds('First pause before dialling again; doubles each time.', 250),
+      reconnect_max_ms: milliseconds('Longest pause.', 10_000),
+      message_bytes_max: count('One message.', { default: 16 * MIB }),
+      held_bytes_max: count('Bytes a gateway may leave unread before its link is given up.', { default: 64 * MIB }),
+    }),
+    drain_ms: milliseconds('What open streams get to finish.', 600_000),
+  },
+  { title: 'Meridian node', description: 'Configuration of a node daemon.', additionalProperties: false },
+);
+
+/** The configuration as YAML spells it, complete with defaults. */
+export type NodeSettings = Static<typeof NodeSchema>;
+
+/** The configuration as code reads it. */
+export type NodeConfig = CamelCase<NodeSettings>;

@@ -1,0 +1,17 @@
+export { systemClock, wait, type Cancel, type Clock } from './clock.ts';
+export { endOfTurn } from './end-of-turn.ts';
+export { asMeridianError, ERROR_TABLE, MeridianError, type ErrorCode, type ErrorDetail, type ErrorRow } from './errors.ts';
+export { attemptId, requestId, ulid } from './ids.ts';
+export { noLog, type Logger } from './log.ts';
+export { MetricsRegistry } from './metrics-registry.ts';
+export type { Labels, Metrics, MetricSnapshot, Unit } from './metrics.ts';
+export { seededRng, systemRng, type Rng } from './random.ts';
+export {
+  noTracing,
+  type RequestSpan,
+  type TracedAttempt,
+  type TracedEnd,
+  type TracedStart,
+  type TracedUsage,
+  type Tracing,
+} from './tracing.ts';

@@ -1,0 +1,44 @@
+import type { AttemptTerms } from '../openai/index.ts';
+
+/** What an engine says of itself. Null is unknown, never zero. */
+export interface EngineInfo {
+  readonly version: string | null;
+  /** Different after each start of the engine, where the engine has anything of the kind. */
+  readonly instance: string | null;
+  readonly kvTokens: number | null;
+  readonly runningMax: number | null;
+  readonly contextTokens: number | null;
+  /** Data-parallel ranks, each with a cache of its own. */
+  readonly ranks: number;
+}
+
+/** How busy one rank of an engine is. Null is unknown, never zero. */
+export interface EngineLoad {
+  readonly rank: number;
+  readonly running: number;
+  readonly queued: number;
+  /** Prompt tokens that wait for prefill and are not in the cache. */
+  readonly queuedUncachedTokens: number | null;
+  readonly kvTokensUsed: number | null;
+  readonly kvTokens: number | null;
+  readonly prefillTokensPerS: number | null;
+  readonly decodeTokensPerS: number | null;
+}
+
+/** One kind of engine: what it wants in a request, and how it is asked for its load, its identity and an abort. */
+export interface EngineAdapter {
+  readonly kind: string;
+  /** Answers 2xx once the engine can serve. */
+  readonly readinessPath: string;
+  /** The client's body with what this engine needs for counting, isolation and aborts; `rank` is the rank it runs on. */
+  prepareBody(body: Buffer, terms: AttemptTerms, rank: number): Buffer;
+  /** Throws when the engine does not answer. */
+  readInfo(): Promise<EngineInfo>;
+  /** One entry per rank. Throws when the engine does not answer. */
+  readLoad(): Promise<readonly EngineLoad[]>;
+  /** Tells the engine to stop an attempt; its answer then ends by itself. Null: closing the connection is the way. */
+  readonly abort: ((attemptId: string) => Promise<void>) | null;
+}
+
+/** Attempts in the engine by rank, as the daemon itself counts them. */
+export type InFlightCount = (rank: number) => number;

@@ -1,0 +1,4 @@
+export type { EngineAdapter, EngineInfo, EngineLoad } from './engine-adapter.ts';
+export { EngineClient, EngineStatusError, isRefused } from './engine-client.ts';
+export { openaiAdapter } from './openai.ts';
+export { sglangAdapter } from './sglang.ts';

@@ -1,0 +1,42 @@
+import { engineBody } from '../openai/index.ts';
+import type { EngineClient } from './engine-client.ts';
+import type { EngineAdapter, InFlightCount } from './engine-adapter.ts';
+import { countOrNull, fields } from './json-fields.ts';
+
+/**
+ * Any OpenAI-compatible engine: it gets the client's body and no field of ours, an attempt ends with its connection, and
+ * its load is what the daemon has given it.
+ */
+export function openaiAdapter(client: EngineClient, inFlight: InFlightCount): EngineAdapter {
+  return {
+    kind: 'openai',
+    readinessPath: '/v1/models',
+    prepareBody: (body, terms) => engineBody(body, { streamed: terms.streamed, runningCounts: false }),
+    async readInfo() {
+      const models: unknown = fields(await client.json('/v1/models'))['data'];
+      const first = fields(Array.isArray(models) ? models[0] : null);
+      return {
+        version: null,
+        instance: null,
+        kvTokens: null,
+        runningMax: null,
+        contextTokens: countOrNull(first['max_model_len']),
+        ranks: 1,
+      };
+    },
+    readLoad: () =>
+      Promise.resolve([
+        {
+          rank: 0,
+          running: inFlight(0),
+          queued: 0,
+          queuedUncachedTokens: null,
+          kvTokensUsed: null,
+          kvTokens: null,
+          prefillTokensPerS: null,
+          decodeTokensPerS: null,
+        },
+      ]),
+    abort: null,
+  };
+}

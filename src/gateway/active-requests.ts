@@ -1,0 +1,52 @@
+import type { Checkpoint, AttemptProgress } from '../billing/index.ts';
+import { NO_USAGE, type Usage } from '../openai/index.ts';
+import type { RequestContext } from './context.ts';
+import type { OpenAttempt } from './open-attempt.ts';
+
+/** The requests that have reached an attempt and are not settled. */
+export class ActiveRequests {
+  readonly #contexts = new Set<RequestContext>();
+
+  add(context: RequestContext): () => void {
+    this.#contexts.add(context);
+    return () => this.#contexts.delete(context);
+  }
+
+  get count(): number {
+    return this.#contexts.size;
+  }
+
+  /** How far each has come: should this process die, it is settled by that. */
+  checkpoints(now: number): Checkpoint[] {
+    return [...this.#contexts].map((context) => {
+      const { request, attempts, current } = context;
+      const running = current === null ? [] : [progress(context, current)];
+      return {
+        requestId: request.id,
+        elapsedMs: now - request.startedMs,
+        ttftMs: current?.ttftMs == null ? null : current.startedMs - request.startedMs + current.ttftMs,
+        usage: running[0]?.usage ?? NO_USAGE,
+        attempts: [...attempts, ...running],
+      };
+    });
+  }
+}
+
+function progress({ request, ask }: RequestContext, open: OpenAttempt): AttemptProgress {
+  return {
+    outcome: 'running',
+    id: open.id,
+    replica: open.replica.identity.id,
+    region: open.replica.identity.region,
+    startedMs: open.startedMs - request.startedMs,
+    predictedMs: open.candidate.costMs,
+    ttftMs: open.ttftMs,
+    usage: deliveredEstimate(open, ask.promptTokensEstimate),
+  };
+}
+
+/** Nothing is owed before the first token; from then on the prompt, and a token for each frame that came. */
+function deliveredEstimate(open: OpenAttempt, promptTokens: number): Usage | null {
+  if (open.ttftMs === null) return null;
+  return { promptTokens, cachedTokens: 0, completionTokens: open.stream.frames, reasoningTokens: 0 };
+}

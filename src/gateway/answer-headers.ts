@@ -1,0 +1,33 @@
+import type { Clock } from '../core/index.ts';
+import type { ReceivedRequest } from './context.ts';
+import type { GatewayOptions } from './options.ts';
+
+/** What the headers of an answer tell; filled in as the stages learn it. */
+export interface AnswerHeaders {
+  organization: string | null;
+  replica: { readonly id: string; readonly region: string } | null;
+  /** The headers every answer has, as of now. */
+  readonly read: () => Record<string, string>;
+}
+
+export function answerHeaders(
+  request: ReceivedRequest,
+  deps: { readonly clock: Clock; readonly options: Pick<GatewayOptions, 'exposeReplica'>; readonly isDraining: () => boolean },
+): AnswerHeaders {
+  const shown: AnswerHeaders = { organization: null, replica: null, read };
+  function read(): Record<string, string> {
+    const headers: Record<string, string> = {
+      'x-request-id': request.id,
+      'openai-version': '2020-10-01',
+      'openai-processing-ms': String(Math.round(deps.clock.now() - request.startedMs)),
+    };
+    if (shown.organization !== null) headers['openai-organization'] = shown.organization;
+    if (shown.replica !== null && deps.options.exposeReplica) {
+      headers['x-meridian-replica'] = shown.replica.id;
+      headers['x-meridian-region'] = shown.replica.region;
+    }
+    if (deps.isDraining()) headers['connection'] = 'close';
+    return headers;
+  }
+  return shown;
+}

@@ -1,0 +1,174 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { MeridianError } from '../core/index.ts';
+import { errorBody } from '../openai/index.ts';
+
+const DONE = Buffer.from('data: [DONE]\n\n');
+const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
+const SPACE = Buffer.from(' ');
+const CRLF = 0x0a0d;
+
+type State = 'open' | 'committed' | 'finished' | 'gone';
+
+/**
+ * The one place that writes to a client. Before it is committed an error still has a status of its own; after that an
+ * error is an event of the stream. Ends exactly once: whole, failed, or gone with the client.
+ */
+export class ClientReply {
+  readonly #response: ServerResponse;
+  readonly #headers: () => Record<string, string>;
+  readonly #isChunked: boolean;
+  #streamed = false;
+  #state: State = 'open';
+  #gone: (() => void)[] = [];
+  #onDrain: (() => void) | null = null;
+  #hasWritten = false;
+  #quietSinceMs: number;
+
+  /** `headers` is asked for the headers of every answer when the head is sent. */
+  constructor(response: ServerResponse, headers: () => Record<string, string>, now: number) {
+    this.#response = response;
+    this.#headers = headers;
+    this.#isChunked = response.req.httpVersion === '1.1';
+    this.#quietSinceMs = now;
+    response.once('close', () => this.#onClose());
+  }
+
+  /** From here on the answer is a stream of events. */
+  becomeStream(): void {
+    this.#streamed = true;
+  }
+
+  get isGone(): boolean {
+    return this.#state === 'gone';
+  }
+
+  get isCommitted(): boolean {
+    return this.#state !== 'open';
+  }
+
+  /** Bytes that the client has not taken yet. */
+  get waitingBytes(): number {
+    return this.#response.socket?.writableLength ?? this.#response.writableLength;
+  }
+
+  /** Calls `listener` once if the client leaves before the answer is whole; at once if it has left. */
+  onGone(listener: () => void): void {
+    if (this.isGone) listener();
+    else this.#gone.push(listener);
+  }
+
+  /** Sends the head of a 200 whose body follows in pieces. */
+  commit(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'committed';
+    this.#response.writeHead(200, {
+      ...this.#headers(),
+      ...(this.#streamed
+        ? { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' }
+        : { 'content-type': 'application/json' }),
+    });
+    this.#response.flushHeaders();
+    this.#response.socket?.setNoDelay(true);
+  }
+
+  /** Passes on bytes of the stream; false when the client should be given time before more. */
+  write(bytes: Buffer): boolean {
+    if (this.#state !== 'committed') return true;
+    this.#hasWritten = true;
+    const socket = this.#response.socket;
+    // One chunk, one write: what `response.write` does in four pieces. Its own head went through the same socket before.
+    if (socket !== null && this.#isChunked) return socket.write(chunk(bytes));
+    return this.#response.write(bytes);
+  }
+
+  /** Calls `listener` when the client has taken what was written. */
+  onDrain(listener: () => void): void {
+    this.#onDrain = listener;
+    const target: Socket | ServerResponse = this.#response.socket ?? this.#response;
+    target.once('drain', () => this.#onDrain?.());
+  }
+
+  /**
+   * Called now and then: a client that has heard nothing for too long gets a sign of life, which commits the answer to
+   * a 200 if need be. Whatever was written since the last call counts as heard at `now`.
+   */
+  tick(now: number, quietMsMax: { readonly uncommitted: number; readonly committed: number }): void {
+    if (this.#hasWritten) this.#quietSinceMs = now;
+    this.#hasWritten = false;
+    const maxMs = this.#state === 'committed' ? quietMsMax.committed : quietMsMax.uncommitted;
+    if (now - this.#quietSinceMs < maxMs) return;
+    this.#quietSinceMs = now;
+    this.commit();
+    this.write(this.#streamed ? KEEP_ALIVE : SPACE);
+  }
+
+  /** Ends a stream that is whole. */
+  endStream(): void {
+    if (this.#state !== 'committed') return;
+    this.write(DONE);
+    this.#finish();
+  }
+
+  /** Sends an answer in one piece, and ends. */
+  endWhole(status: number, body: Buffer, headers: Readonly<Record<string, string>> = {}): void {
+    if (this.#state === 'committed') {
+      this.write(body);
+      return this.#finish();
+    }
+    if (this.#state !== 'open') return;
+    this.#state = 'finished';
+    this.#response.writeHead(status, {
+      ...this.#headers(),
+      ...headers,
+      'content-type': 'application/json',
+      'content-length': String(body.length),
+    });
+    this.#response.end(body);
+  }
+
+  /** Ends with an error: with its status if that can still be said, else as an event, and without `[DONE]`. */
+  fail(error: MeridianError, headers: Readonly<Record<string, string>> = {}): void {
+    const text = JSON.stringify(errorBody(error));
+    const isEvent = this.#streamed && this.#state === 'committed';
+    this.endWhole(error.row.status, Buffer.from(isEvent ? `data: ${text}\n\n` : text), { ...errorHeaders(error), ...headers });
+  }
+
+  /** Cuts a client that does not read. */
+  cut(): void {
+    this.#response.destroy();
+  }
+
+  #finish(): void {
+    this.#state = 'finished';
+    this.#response.end();
+  }
+
+  #onClose(): void {
+    const listeners = this.#gone;
+    this.#gone = [];
+    this.#onDrain = null;
+    if (this.#state === 'finished') return;
+    this.#state = 'gone';
+    for (const listener of listeners) listener();
+  }
+}
+
+/** `retry-after` in whole seconds, at most 60, and `retry-after-ms`, for errors that may pass. */
+export function errorHeaders(error: MeridianError): Record<string, string> {
+  const waitMs = error.retryAfterMs ?? (error.row.status === 503 ? 1000 : null);
+  if (waitMs === null) return {};
+  const boundedMs = Math.min(60_000, Math.max(1, Math.ceil(waitMs)));
+  return { 'retry-after': String(Math.ceil(boundedMs / 1000)), 'retry-after-ms': String(boundedMs) };
+}
+
+/** `bytes` as one chunk of HTTP/1.1's chunked coding. */
+function chunk(bytes: Buffer): Buffer {
+  const size = bytes.length.toString(16);
+  const out = Buffer.allocUnsafe(size.length + bytes.length + 4);
+  let at = out.write(size, 0, 'latin1');
+  at = out.writeUInt16LE(CRLF, at);
+  at += bytes.copy(out, at);
+  out.writeUInt16LE(CRLF, at);
+  return out;
+}

@@ -1,0 +1,51 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { ApiKeyRecord } from '../accounts/index.ts';
+import type { AttemptRecord, Endpoint } from '../billing/index.ts';
+import type { RequestSpan } from '../core/index.ts';
+import type { AnswerHeaders } from './answer-headers.ts';
+import type { ClientReply } from './client-reply.ts';
+import type { OpenAttempt } from './open-attempt.ts';
+
+export type { Endpoint };
+
+/** A request as it came in. */
+export interface ReceivedRequest {
+  readonly id: string;
+  readonly endpoint: Endpoint;
+  readonly headers: IncomingHttpHeaders;
+  /** The client's own bytes. */
+  readonly body: Buffer;
+  /** Monotonic. */
+  readonly startedMs: number;
+  /** Milliseconds since the epoch: the instant of admission, which decides the price. */
+  readonly admittedAtMs: number;
+}
+
+/** What the client asked, checked. */
+export interface Ask {
+  /** The model's public name. */
+  readonly model: string;
+  readonly streamed: boolean;
+  /** The client wants the usage chunk. */
+  readonly usageAsked: boolean;
+  readonly promptTokensEstimate: number;
+  /** What goes to the engine: the client's bytes, but for the model's name where the engine knows another. */
+  readonly body: Buffer;
+  readonly bodyBytes: number;
+}
+
+/** One request on its way; each stage adds what it found. */
+export interface RequestContext {
+  readonly request: ReceivedRequest;
+  readonly key: ApiKeyRecord;
+  readonly ask: Ask;
+  readonly reply: ClientReply;
+  readonly span: RequestSpan;
+  readonly shown: AnswerHeaders;
+  /** Attempts that have ended, in order; in the end the last one is the one that counts. */
+  readonly attempts: AttemptRecord[];
+  /** The attempt under way. */
+  current: OpenAttempt | null;
+  /** Some attempt failed after its engine may have worked on it. */
+  isWorkLost: boolean;
+}

@@ -1,0 +1,34 @@
+import type { KeyStore } from '../accounts/index.ts';
+import type { InFlightLimit } from '../admission/index.ts';
+import type { TokenRatio } from '../balancer/index.ts';
+import type { Journal } from '../billing/index.ts';
+import type { Clock, Logger, Rng, Tracing } from '../core/index.ts';
+import type { Fleet } from '../health/index.ts';
+import type { ActiveRequests } from './active-requests.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { GatewayOptions, ModelOptions } from './options.ts';
+import type { SettlementInbox } from './settlement-inbox.ts';
+import type { Sweep } from './sweep.ts';
+
+/** All that the stages work with; built once in `app.ts`. */
+export interface GatewayDeps {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  readonly options: GatewayOptions;
+  readonly models: ReadonlyMap<string, ModelOptions>;
+  readonly keys: Pick<KeyStore, 'authenticate'>;
+  /** Hex salt that keeps an organisation's KV cache its own. */
+  readonly cacheSalt: (organization: string) => string;
+  readonly inFlight: InFlightLimit;
+  readonly active: ActiveRequests;
+  readonly fleet: Fleet;
+  readonly tokenRatio: TokenRatio;
+  readonly journal: Journal;
+  readonly settlements: SettlementInbox;
+  readonly sweep: Sweep;
+  readonly metrics: GatewayMetrics;
+  readonly tracing: Tracing;
+  /** True from SIGTERM on: nothing new is taken. */
+  readonly isDraining: () => boolean;
+}

@@ -1,0 +1,107 @@
+import type { InFlightLimit } from '../admission/index.ts';
+import type { UsageRecord } from '../billing/index.ts';
+import type { ErrorCode, Metrics, Unit } from '../core/index.ts';
+import type { Fleet, Replica } from '../health/index.ts';
+
+/** What the gateway counts of the requests it serves. */
+export interface GatewayMetrics {
+  settled(record: UsageRecord): void;
+  refused(code: ErrorCode): void;
+}
+
+/** GenAI semantic conventions' buckets, in seconds. */
+const DURATION_BOUNDS_S = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84];
+const TTFT_BOUNDS_S = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
+const TPOT_BOUNDS_S = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
+
+/** Registers the gateway's metrics; gauges are read from `fleet` and `inFlight` at each scrape. */
+export function gatewayMetrics(
+  metrics: Metrics,
+  read: { readonly fleet: Fleet; readonly inFlight: Pick<InFlightLimit, 'inFlight'> },
+): GatewayMetrics {
+  const byModel = ['gen_ai.request.model', 'gen_ai.operation.name'] as const;
+  const duration = metrics.histogram('gen_ai.server.request.duration', {
+    help: 'Time from admission to the end of the answer.',
+    unit: 's',
+    labels: byModel,
+    bounds: DURATION_BOUNDS_S,
+  });
+  const ttft = metrics.histogram('gen_ai.server.time_to_first_token', {
+    help: 'Time from admission to the first token.',
+    unit: 's',
+    labels: byModel,
+    bounds: TTFT_BOUNDS_S,
+  });
+  const tpot = metrics.histogram('gen_ai.server.time_per_output_token', {
+    help: 'Time per output token after the first, of completed streams.',
+    unit: 's',
+    labels: byModel,
+    bounds: TPOT_BOUNDS_S,
+  });
+  const tokens = metrics.counter('meridian.tokens', {
+    help: 'Tokens of settled requests; cached are part of input, reasoning of output.',
+    unit: '{token}',
+    labels: ['gen_ai.request.model', 'gen_ai.token.type'],
+  });
+  const requests = metrics.counter('meridian.requests', {
+    help: 'Requests by how they ended.',
+    unit: '{request}',
+    labels: ['gen_ai.request.model', 'outcome'],
+  });
+  const attempts = metrics.counter('meridian.attempts', {
+    help: 'Attempts by replica and how they ended.',
+    unit: '{attempt}',
+    labels: ['replica', 'region', 'outcome'],
+  });
+  const refusals = metrics.counter('meridian.refusals', {
+    help: 'Requests that ended before an attempt, by error code.',
+    unit: '{request}',
+    labels: ['error.type'],
+  });
+  registerGauges(metrics, read);
+  return {
+    settled(record) {
+      const { model, usage, outcome, durationMs, ttftMs } = record;
+      const labels = { 'gen_ai.request.model': model, 'gen_ai.operation.name': OPERATIONS[record.endpoint] };
+      duration.with(labels).record(durationMs / 1000);
+      if (ttftMs !== null) ttft.with(labels).record(ttftMs / 1000);
+      if (record.streamed && ttftMs !== null && outcome === 'completed' && usage.completionTokens > 1) {
+        tpot.with(labels).record((durationMs - ttftMs) / (usage.completionTokens - 1) / 1000);
+      }
+      const ofType = (type: string) => tokens.with({ 'gen_ai.request.model': model, 'gen_ai.token.type': type });
+      ofType('input').add(usage.promptTokens);
+      ofType('cached').add(usage.cachedTokens);
+      ofType('output').add(usage.completionTokens);
+      ofType('reasoning').add(usage.reasoningTokens);
+      requests.with({ 'gen_ai.request.model': model, outcome }).add(1);
+      for (const { replica, region, outcome: how } of record.attempts) attempts.with({ replica, region, outcome: how }).add(1);
+    },
+    refused(code) {
+      refusals.with({ 'error.type': code }).add(1);
+    },
+  };
+}
+
+const OPERATIONS = { 'chat.completions': 'chat', completions: 'text_completion', embeddings: 'embeddings' } as const;
+
+function registerGauges(metrics: Metrics, read: Parameters<typeof gatewayMetrics>[1]): void {
+  metrics.gauge('meridian.in_flight', { help: 'Requests under way in this gateway.', unit: '{request}' }, (set) =>
+    set({}, read.inFlight.inFlight),
+  );
+  const replicaGauge = (name: string, help: string, unit: Unit, value: (replica: Replica) => number | null): void => {
+    metrics.gauge(name, { help, unit, labels: ['replica', 'region'] }, (set) => {
+      for (const replica of read.fleet.all()) {
+        const now = value(replica);
+        if (now !== null) set({ replica: replica.identity.id, region: replica.identity.region }, now);
+      }
+    });
+  };
+  replicaGauge('meridian.replica.ready', '1 when the replica says it is ready.', '{replica}', ({ state }) => (state === 'ready' ? 1 : 0));
+  replicaGauge('meridian.replica.in_flight', 'Attempts of this gateway on the replica.', '{attempt}', ({ inFlight }) => inFlight);
+  replicaGauge('meridian.replica.round_trip', 'Round trip to the replica.', 's', ({ rttMs }) => (rttMs === null ? null : rttMs / 1000));
+  replicaGauge('meridian.replica.running', 'Requests the replica is running.', '{request}', ({ load }) => load?.running ?? null);
+  replicaGauge('meridian.replica.queued', 'Requests that wait at the replica.', '{request}', ({ load }) => load?.queued ?? null);
+  replicaGauge('meridian.replica.kv_used', 'Share of the KV cache in use.', '1', ({ load }) =>
+    load?.kvTokensUsed == null || !load.kvTokens ? null : load.kvTokensUsed / load.kvTokens,
+  );
+}

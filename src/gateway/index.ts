@@ -1,0 +1,13 @@
+export { ActiveRequests } from './active-requests.ts';
+export { parseBody } from './bodies/parse-body.ts';
+export type { GatewayDeps } from './deps.ts';
+export { gatewayMetrics } from './gateway-metrics.ts';
+export type { GatewayOptions, ModelOptions } from './options.ts';
+export { adminRoutes, type AdminDeps } from './routes/admin-routes.ts';
+export { createEdge } from './routes/edge.ts';
+export { openapiDocument } from './routes/openapi-document.ts';
+export { publicRoutes } from './routes/public-routes.ts';
+export { SettlementInbox } from './settlement-inbox.ts';
+export { Sweep } from './sweep.ts';
+export { AgentlessReplica } from './upstreams/agentless.ts';
+export { NodeLinks } from './upstreams/node-links.ts';

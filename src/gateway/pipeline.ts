@@ -1,0 +1,89 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { asMeridianError, type MeridianError } from '../core/index.ts';
+import { answerHeaders } from './answer-headers.ts';
+import { ClientReply } from './client-reply.ts';
+import type { Endpoint, ReceivedRequest, RequestContext } from './context.ts';
+import type { GatewayDeps } from './deps.ts';
+import type { AnswerOutcome } from './outcome.ts';
+import { admit } from './stages/admit.ts';
+import { attempt } from './stages/attempt.ts';
+import { authenticate } from './stages/authenticate.ts';
+import { observe, observeRefusal } from './stages/observe.ts';
+import { plan } from './stages/plan.ts';
+import { receive } from './stages/receive.ts';
+import { relay } from './stages/relay.ts';
+import { openRequest, settle } from './stages/settle.ts';
+import { validate } from './stages/validate.ts';
+
+/**
+ * The way of a request, from its bytes to its record:
+ *
+ *     receive → authenticate → validate → admit → plan → attempt → relay → settle → observe
+ *
+ * A stage takes what the ones before it found, and throws a `MeridianError` to end the request. Until an attempt
+ * begins to answer, errors have a status of their own; from then on the outcome is a value that settles like any other.
+ */
+export async function serve(
+  endpoint: Endpoint,
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+  response: ServerResponse,
+  deps: GatewayDeps,
+): Promise<void> {
+  const request = receive(endpoint, headers, body, deps.clock);
+  const shown = answerHeaders(request, deps);
+  const reply = new ClientReply(response, shown.read, request.startedMs);
+  try {
+    const key = authenticate(request.headers, deps);
+    shown.organization = key.organization;
+    const ask = validate(request, key, deps);
+    if (ask.streamed) reply.becomeStream();
+    const permit = admit(deps);
+    try {
+      const candidates = plan(ask, key, deps);
+      const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
+      const context: RequestContext = { request, key, ask, reply, span, shown, attempts: [], current: null, isWorkLost: false };
+      await answer(context, candidates, deps);
+    } finally {
+      permit.release();
+    }
+  } catch (thrown) {
+    refuse(request, reply, asMeridianError(thrown), deps);
+  }
+}
+
+/** From the first attempt to the record. The client gets the end of the answer only once its usage is durable. */
+async function answer(context: RequestContext, candidates: ReturnType<typeof plan>, deps: GatewayDeps): Promise<void> {
+  const { earlyHeadMs, keepAliveMs } = deps.options.timeouts;
+  const unwatch = deps.sweep.add((now) => context.reply.tick(now, { uncommitted: earlyHeadMs, committed: keepAliveMs }));
+  const forget = deps.active.add(context);
+  deps.journal.open(openRequest(context));
+  try {
+    const attempted = await attempt(context, candidates, deps);
+    const outcome = attempted.kind === 'answering' ? await relay(context, attempted, deps) : attempted.outcome;
+    const record = await settle(context, outcome, deps);
+    finish(context, outcome);
+    observe(context, record, deps);
+  } finally {
+    unwatch();
+    forget();
+  }
+}
+
+function finish({ reply, isWorkLost }: RequestContext, outcome: AnswerOutcome): void {
+  switch (outcome.kind) {
+    case 'completed':
+      return outcome.whole === null ? reply.endStream() : reply.endWhole(outcome.whole.status, outcome.whole.body);
+    case 'failed':
+      // What was tried here as often as makes sense, at the cost of an engine's work, is not for an SDK to multiply.
+      return reply.fail(outcome.error, isWorkLost ? { 'x-should-retry': 'false' } : {});
+    case 'aborted':
+      // Gone already, or to be cut because it does not read.
+      return reply.cut();
+  }
+}
+
+function refuse(request: ReceivedRequest, reply: ClientReply, error: MeridianError, deps: GatewayDeps): void {
+  reply.fail(error);
+  observeRefusal(request, error, deps);
+}

@@ -1,0 +1,89 @@
+import type { FastifyInstance } from 'fastify';
+import { Type, type Static } from 'typebox';
+import type { ApiKeyRecord, KeyStore } from '../../accounts/index.ts';
+import { MeridianError } from '../../core/index.ts';
+import { ERRORS } from './answer-schemas.ts';
+import { Page, type PageQuery } from './page-query.ts';
+
+const Names = Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }), Type.Null()]);
+const Time = Type.Union([Type.Integer(), Type.Null()], { description: 'Seconds since the epoch.' });
+
+const NewKeyBody = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 200 }),
+    regions: Type.Optional(Names),
+    models: Type.Optional(Names),
+    expires_at: Type.Optional(Time),
+  },
+  { additionalProperties: false },
+);
+
+const KeyObject = Type.Object({
+  object: Type.Literal('api_key'),
+  id: Type.String(),
+  name: Type.String(),
+  redacted_value: Type.String(),
+  organization: Type.String(),
+  project: Type.String(),
+  regions: Names,
+  models: Names,
+  created_at: Type.Integer(),
+  expires_at: Time,
+  revoked_at: Time,
+  last_used_at: Time,
+});
+
+const CreatedKey = Type.Object({
+  ...KeyObject.properties,
+  key: Type.String({ description: 'The key itself. Shown once, and kept nowhere.' }),
+});
+
+const KeyList = Type.Object({ object: Type.Literal('list'), data: Type.Array(KeyObject), has_more: Type.Boolean() });
+const KeyParams = Type.Object({ id: Type.String() });
+
+/** API keys: made, listed, revoked. */
+export function keyRoutes(app: FastifyInstance, { keys }: { readonly keys: KeyStore }): void {
+  const tags = ['keys'];
+  const create = { summary: 'Create an API key', tags, body: NewKeyBody, response: { 201: CreatedKey, ...ERRORS } };
+  app.post<{ Body: Static<typeof NewKeyBody> }>('/admin/v1/keys', { schema: create }, (request, reply) => {
+    const { name, regions, models, expires_at: expiresAt } = request.body;
+    const expiresAtMs = expiresAt == null ? null : expiresAt * 1000;
+    const { record, secret } = keys.create({ name, regions, models, expiresAtMs });
+    void reply.status(201);
+    return { ...keyObject(record), key: secret };
+  });
+
+  const list = { summary: 'List API keys', tags, querystring: Page, response: { 200: KeyList, ...ERRORS } };
+  app.get<{ Querystring: PageQuery }>('/admin/v1/keys', { schema: list }, (request) => {
+    const { records, hasMore } = keys.list(request.query);
+    return { object: 'list', data: records.map(keyObject), has_more: hasMore };
+  });
+
+  const revoke = { summary: 'Revoke an API key', tags, params: KeyParams, response: { 200: KeyObject, ...ERRORS } };
+  app.delete<{ Params: Static<typeof KeyParams> }>('/admin/v1/keys/:id', { schema: revoke }, (request) => {
+    const record = keys.revoke(request.params.id);
+    if (record === null) throw new MeridianError('not_found', { message: `There is no key '${request.params.id}'.`, param: 'id' });
+    return keyObject(record);
+  });
+}
+
+function keyObject(key: ApiKeyRecord): Static<typeof KeyObject> {
+  return {
+    object: 'api_key',
+    id: key.id,
+    name: key.name,
+    redacted_value: key.hint,
+    organization: key.organization,
+    project: key.project,
+    regions: key.regions === null ? null : [...key.regions],
+    models: key.models === null ? null : [...key.models],
+    created_at: Math.floor(key.createdAtMs / 1000),
+    expires_at: seconds(key.expiresAtMs),
+    revoked_at: seconds(key.revokedAtMs),
+    last_used_at: seconds(key.lastUsedAtMs),
+  };
+}
+
+function seconds(timeMs: number | null): number | null {
+  return timeMs === null ? null : Math.floor(timeMs / 1000);
+}

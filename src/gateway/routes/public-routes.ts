@@ -1,0 +1,82 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { MeridianError } from '../../core/index.ts';
+import { ChatCompletionBody } from '../bodies/chat-completion.ts';
+import { CompletionBody } from '../bodies/completion.ts';
+import { EmbeddingBody } from '../bodies/embedding.ts';
+import type { Endpoint } from '../context.ts';
+import type { GatewayDeps } from '../deps.ts';
+import { serve } from '../pipeline.ts';
+import { authenticate } from '../stages/authenticate.ts';
+import { answerHeaders } from '../answer-headers.ts';
+import { receive } from '../stages/receive.ts';
+import { ERRORS, ModelList, ModelObject } from './answer-schemas.ts';
+
+const NO_BODY = Buffer.alloc(0);
+
+const INFERENCE = [
+  { endpoint: 'chat.completions', path: '/chat/completions', body: ChatCompletionBody, summary: 'Create a chat completion' },
+  { endpoint: 'completions', path: '/completions', body: CompletionBody, summary: 'Create a text completion' },
+  { endpoint: 'embeddings', path: '/embeddings', body: EmbeddingBody, summary: 'Create embeddings' },
+] as const;
+
+/** The OpenAI-compatible routes, under `/v1` and, as DeepSeek's base URL has it, without. */
+export function publicRoutes(app: FastifyInstance, deps: GatewayDeps): void {
+  // Bodies are checked by the pipeline, on the client's own bytes; the schemas here are the documentation.
+  app.setValidatorCompiler(() => () => true);
+  for (const { endpoint, path, body, summary } of INFERENCE) {
+    const handler = inference(endpoint, deps);
+    const schema = { summary, tags: ['inference'], operationId: endpoint.replace('.', '_'), body, response: ERRORS };
+    app.post(`/v1${path}`, { schema }, handler);
+    app.post(path, { schema: { hide: true } }, handler);
+  }
+  const models = { summary: 'List models', tags: ['models'], operationId: 'list_models', response: { 200: ModelList, ...ERRORS } };
+  const model = {
+    summary: 'Retrieve a model',
+    tags: ['models'],
+    operationId: 'retrieve_model',
+    params: Type.Object({ '*': Type.String({ description: 'Name of the model.' }) }),
+    response: { 200: ModelObject, ...ERRORS },
+  };
+  for (const [prefix, hide] of [['/v1', false], ['', true]] as const) {
+    app.get(`${prefix}/models`, { schema: hide ? { hide } : models }, (request, reply) => listModels(request, reply, deps));
+    app.get(`${prefix}/models/*`, { schema: hide ? { hide } : model }, (request, reply) => getModel(request, reply, deps));
+  }
+}
+
+function inference(endpoint: Endpoint, deps: GatewayDeps) {
+  return (request: FastifyRequest, reply: FastifyReply): void => {
+    reply.hijack();
+    const body = Buffer.isBuffer(request.body) ? request.body : NO_BODY;
+    // `serve` answers every failure itself and never rejects.
+    void serve(endpoint, request.headers, body, reply.raw, deps);
+  };
+}
+
+async function listModels(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): Promise<object> {
+  const allowed = modelsOf(request, reply, deps);
+  return { object: 'list', data: [...deps.models.keys()].filter(allowed).map(modelObject) };
+}
+
+async function getModel(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): Promise<object> {
+  const allowed = modelsOf(request, reply, deps);
+  const name = String(Reflect.get(Object(request.params), '*'));
+  if (!deps.models.has(name) || !allowed(name)) {
+    throw new MeridianError('model_not_found', { param: 'model', message: `The model '${name}' does not exist.` });
+  }
+  return modelObject(name);
+}
+
+/** Which models the caller's key may use. */
+function modelsOf(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): (model: string) => boolean {
+  const received = receive('chat.completions', request.headers, NO_BODY, deps.clock);
+  const shown = answerHeaders(received, deps);
+  const key = authenticate(request.headers, deps);
+  shown.organization = key.organization;
+  void reply.headers(shown.read());
+  return (model) => key.models === null || key.models.includes(model);
+}
+
+function modelObject(id: string): object {
+  return { id, object: 'model', created: 0, owned_by: 'meridian' };
+}

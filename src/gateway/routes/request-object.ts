@@ -1,0 +1,110 @@
+import { Type, type Static } from 'typebox';
+import type { AttemptRecord, JournalEntry } from '../../billing/index.ts';
+import type { Usage } from '../../openai/index.ts';
+
+const Text = Type.Union([Type.String(), Type.Null()]);
+const Milliseconds = Type.Union([Type.Number(), Type.Null()], { description: 'Milliseconds.' });
+const Count = Type.Integer({ minimum: 0 });
+
+const UsageObject = Type.Object({
+  prompt_tokens: Count,
+  cached_tokens: Count,
+  completion_tokens: Count,
+  reasoning_tokens: Count,
+});
+const UsageOrNull = Type.Union([UsageObject, Type.Null()]);
+
+const AttemptObject = Type.Object({
+  id: Type.String(),
+  replica: Type.String(),
+  region: Type.String(),
+  outcome: Type.String(),
+  error_code: Text,
+  started_ms: Type.Number({ description: 'Since admission.' }),
+  duration_ms: Type.Number(),
+  predicted_ms: Milliseconds,
+  ttft_ms: Milliseconds,
+  usage: UsageOrNull,
+  source: Type.String({ description: 'Who counted: engine, node, gateway (an estimate) or none.' }),
+  counted: UsageOrNull,
+});
+
+/** One request as the admin API shows it. */
+export const RequestObject = Type.Object({
+  object: Type.Literal('request'),
+  id: Type.String(),
+  admitted_at: Type.Number({ description: 'Seconds since the epoch, to the millisecond.' }),
+  organization: Type.String(),
+  project: Type.String(),
+  key_id: Type.String(),
+  model: Type.String(),
+  endpoint: Type.String(),
+  streamed: Type.Boolean(),
+  outcome: Type.String({ description: 'completed, aborted, failed or interrupted.' }),
+  status: Type.Integer(),
+  error_code: Text,
+  ttft_ms: Milliseconds,
+  duration_ms: Type.Number(),
+  usage: UsageObject,
+  source: Type.String(),
+  estimated: Type.Boolean(),
+  attempts: Type.Array(AttemptObject),
+  adjustments: Type.Array(
+    Type.Object({ attempt_id: Type.String(), outcome: Type.String(), usage: UsageObject, recorded_at: Type.Number() }),
+  ),
+});
+
+export function requestObject({ record, adjustments }: JournalEntry): Static<typeof RequestObject> {
+  return {
+    object: 'request',
+    id: record.requestId,
+    admitted_at: record.admittedAtMs / 1000,
+    organization: record.organization,
+    project: record.project,
+    key_id: record.keyId,
+    model: record.model,
+    endpoint: record.endpoint,
+    streamed: record.streamed,
+    outcome: record.outcome,
+    status: record.status,
+    error_code: record.errorCode,
+    ttft_ms: record.ttftMs,
+    duration_ms: record.durationMs,
+    usage: usageObject(record.usage),
+    source: record.source,
+    estimated: record.estimated,
+    attempts: record.attempts.map(attemptObject),
+    adjustments: adjustments.map(({ attemptId, outcome, usage, recordedAtMs }) => ({
+      attempt_id: attemptId,
+      outcome,
+      usage: usageObject(usage),
+      recorded_at: recordedAtMs / 1000,
+    })),
+  };
+}
+
+function attemptObject(attempt: AttemptRecord): Static<typeof AttemptObject> {
+  return {
+    id: attempt.id,
+    replica: attempt.replica,
+    region: attempt.region,
+    outcome: attempt.outcome,
+    error_code: attempt.errorCode,
+    started_ms: attempt.startedMs,
+    duration_ms: attempt.durationMs,
+    predicted_ms: attempt.predictedMs,
+    ttft_ms: attempt.ttftMs,
+    usage: attempt.usage === null ? null : usageObject(attempt.usage),
+    source: attempt.source,
+    counted: attempt.counted === null ? null : usageObject(attempt.counted),
+  };
+}
+
+function usageObject(usage: Usage): Static<typeof UsageObject> {
+  return {
+    prompt_tokens: usage.promptTokens,
+    cached_tokens: usage.cachedTokens,
+    completion_tokens: usage.completionTokens,
+    reasoning_tokens: usage.reasoningTokens,
+  };
+}

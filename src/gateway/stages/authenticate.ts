@@ -1,0 +1,34 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { ApiKeyRecord } from '../../accounts/index.ts';
+import { MeridianError } from '../../core/index.ts';
+import type { GatewayDeps } from '../deps.ts';
+
+const BEARER = /^Bearer +([^\s]+) *$/i;
+
+/** Finds whose request it is. Throws `invalid_api_key`, or `permission_denied` for another organisation's or project's name. */
+export function authenticate(headers: IncomingHttpHeaders, deps: Pick<GatewayDeps, 'keys' | 'clock'>): ApiKeyRecord {
+  const secret = BEARER.exec(headers.authorization ?? '')?.[1];
+  if (secret === undefined) {
+    throw new MeridianError('invalid_api_key', {
+      message: "You didn't provide an API key. Send it in the header 'Authorization: Bearer mk_live_…'.",
+    });
+  }
+  const found = deps.keys.authenticate(secret, deps.clock.wallMs());
+  if (found.kind !== 'ok') throw new MeridianError('invalid_api_key', { message: WHY[found.kind] });
+  if (found.key.kind !== 'live') throw new MeridianError('invalid_api_key', { message: 'This is an admin key; use an API key here.' });
+  refuseMismatch(headers['openai-organization'], found.key.organization, 'OpenAI-Organization');
+  refuseMismatch(headers['openai-project'], found.key.project, 'OpenAI-Project');
+  return found.key;
+}
+
+const WHY = {
+  malformed: 'Incorrect API key provided: it is not of the form mk_live_…, or was mistyped.',
+  unknown: 'Incorrect API key provided.',
+  revoked: 'This API key was revoked.',
+  expired: 'This API key has expired.',
+} as const;
+
+function refuseMismatch(named: string | string[] | undefined, actual: string, header: string): void {
+  if (named === undefined || named === actual) return;
+  throw new MeridianError('permission_denied', { message: `The header ${header} does not match this API key.` });
+}

@@ -1,0 +1,67 @@
+import type { OpenRequest, UsageRecord } from '../../billing/index.ts';
+import { NO_USAGE } from '../../openai/index.ts';
+import type { RequestContext } from '../context.ts';
+import type { GatewayDeps } from '../deps.ts';
+import type { AnswerOutcome } from '../outcome.ts';
+
+const CLIENT_CLOSED = 499;
+
+/**
+ * Writes the request's one usage record. Resolves when it is durable: only then may the client learn that the answer
+ * is whole. The customer is charged for the last attempt, if it made anything that counts; the others are kept as cost.
+ */
+export async function settle(
+  context: RequestContext,
+  outcome: AnswerOutcome,
+  deps: Pick<GatewayDeps, 'clock' | 'journal'>,
+): Promise<UsageRecord> {
+  const record = usageRecord(context, outcome, deps.clock.now());
+  await deps.journal.settle(record);
+  return record;
+}
+
+/** What is known of the request before its first attempt. */
+export function openRequest({ request, ask, key }: RequestContext): OpenRequest {
+  return {
+    requestId: request.id,
+    admittedAtMs: request.admittedAtMs,
+    organization: key.organization,
+    project: key.project,
+    keyId: key.id,
+    model: ask.model,
+    endpoint: request.endpoint,
+    streamed: ask.streamed,
+    attempts: [],
+  };
+}
+
+function usageRecord(context: RequestContext, outcome: AnswerOutcome, now: number): UsageRecord {
+  const { request, attempts } = context;
+  const last = attempts.at(-1);
+  // An attempt that failed before its first token costs the customer nothing; a client that left pays for what was begun.
+  const isCharged = last?.outcome !== 'failed' || last.ttftMs !== null;
+  const usage = isCharged ? (last?.usage ?? null) : null;
+  return {
+    ...openRequest(context),
+    outcome: outcome.kind,
+    status: status(context, outcome),
+    errorCode: outcome.kind === 'failed' ? outcome.error.code : null,
+    usage: usage ?? NO_USAGE,
+    source: usage === null ? 'none' : (last?.source ?? 'none'),
+    estimated: usage !== null && last?.source === 'gateway',
+    ttftMs: last?.ttftMs == null ? null : last.startedMs + last.ttftMs,
+    durationMs: now - request.startedMs,
+    attempts,
+  };
+}
+
+function status({ reply }: RequestContext, outcome: AnswerOutcome): number {
+  switch (outcome.kind) {
+    case 'completed':
+      return outcome.whole?.status ?? 200;
+    case 'aborted':
+      return CLIENT_CLOSED;
+    case 'failed':
+      return reply.isCommitted ? 200 : outcome.error.row.status;
+  }
+}

@@ -1,0 +1,77 @@
+import type { ApiKeyRecord } from '../../accounts/index.ts';
+import { MeridianError } from '../../core/index.ts';
+import { editMembers } from '../../openai/index.ts';
+import { bodyCheck, type BodyCheck, type JsonObject } from '../bodies/body-check.ts';
+import { ChatCompletionBody } from '../bodies/chat-completion.ts';
+import { CompletionBody } from '../bodies/completion.ts';
+import { EmbeddingBody } from '../bodies/embedding.ts';
+import { parseBody } from '../bodies/parse-body.ts';
+import type { Ask, Endpoint, ReceivedRequest } from '../context.ts';
+import type { GatewayDeps } from '../deps.ts';
+import type { ModelOptions } from '../options.ts';
+
+const CHECKS: Readonly<Record<Endpoint, BodyCheck>> = {
+  'chat.completions': bodyCheck(ChatCompletionBody),
+  completions: bodyCheck(CompletionBody),
+  embeddings: bodyCheck(EmbeddingBody),
+};
+
+/** No tokenizer packs more bytes of ordinary text than this into a token: below it a prompt surely does not fit. */
+const BYTES_PER_TOKEN_MAX = 16;
+
+/** Checks what the client asks: shape, fields, model, context. Throws the error that names the parameter at fault. */
+export function validate(
+  request: ReceivedRequest,
+  key: ApiKeyRecord,
+  deps: Pick<GatewayDeps, 'models' | 'tokenRatio' | 'options'>,
+): Ask {
+  const body = parseBody(request.body, deps.options.limits.jsonDepthMax);
+  CHECKS[request.endpoint](body);
+  const model = String(body['model']);
+  const options = findModel(model, key, deps.models);
+  refuseOversize(body, request.body.length, options);
+  const streamOptions = body['stream_options'];
+  if (streamOptions != null && body['stream'] !== true) {
+    throw new MeridianError('invalid_value', {
+      param: 'stream_options',
+      message: "The parameter 'stream_options' is only allowed when 'stream' is true.",
+    });
+  }
+  return {
+    model,
+    streamed: body['stream'] === true,
+    usageAsked: Reflect.get(Object(streamOptions), 'include_usage') === true,
+    promptTokensEstimate: deps.tokenRatio.estimate(model, request.body.length),
+    body: servedBody(request.body, options),
+    bodyBytes: request.body.length,
+  };
+}
+
+function findModel(model: string, key: ApiKeyRecord, models: ReadonlyMap<string, ModelOptions>): ModelOptions {
+  const options = models.get(model);
+  if (options === undefined) {
+    const message = `The model '${model.slice(0, 200)}' does not exist; see /v1/models for those that do.`;
+    throw new MeridianError('model_not_found', { param: 'model', message });
+  }
+  if (key.models !== null && !key.models.includes(model)) {
+    throw new MeridianError('permission_denied', { param: 'model', message: `This API key may not use the model '${model}'.` });
+  }
+  return options;
+}
+
+function refuseOversize(body: JsonObject, bodyBytes: number, model: ModelOptions): void {
+  for (const param of ['max_completion_tokens', 'max_tokens']) {
+    const asked = body[param];
+    if (typeof asked !== 'number' || asked <= model.outputTokensMax) continue;
+    const message = `'${param}' is too large: ${asked}. This model writes at most ${model.outputTokensMax} tokens.`;
+    throw new MeridianError('invalid_value', { param, message });
+  }
+  if (bodyBytes <= model.contextTokens * BYTES_PER_TOKEN_MAX) return;
+  const message = `This model's maximum context length is ${model.contextTokens} tokens; the prompt is far longer.`;
+  throw new MeridianError('context_length_exceeded', { param: 'messages', message });
+}
+
+function servedBody(body: Buffer, model: ModelOptions): Buffer {
+  if (model.servedAs === null) return body;
+  return editMembers(body, { model: JSON.stringify(model.servedAs) }) ?? body;
+}

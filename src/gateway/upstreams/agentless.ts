@@ -1,0 +1,129 @@
+import type { Dispatcher } from 'undici';
+import type { Cancel, Clock, Logger, Rng } from '../../core/index.ts';
+import { EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter } from '../../engine/index.ts';
+import { Replica, type BreakerOptions } from '../../health/index.ts';
+import type { AttemptDispatch, EngineAnswerLimits, Upstream } from '../../openai/index.ts';
+import { AgentlessAttempt, type AgentlessAttemptDeps } from './agentless-attempt.ts';
+
+/** An OpenAI-compatible engine that the gateway reaches by its URL, with no node daemon in front of it. */
+export interface AgentlessOptions {
+  readonly id: string;
+  readonly url: string;
+  readonly region: string;
+  readonly models: readonly string[];
+  readonly apiKey?: string | undefined;
+  readonly engine: 'openai' | 'sglang';
+  readonly maxRunning: number;
+  readonly contextTokens: number;
+  readonly prefillTokensPerS: number;
+  readonly pollMs: number;
+}
+
+export interface AgentlessBounds {
+  readonly connectMs: number;
+  readonly attemptsMax: number;
+  readonly answer: EngineAnswerLimits;
+  readonly breaker: BreakerOptions;
+}
+
+interface AgentlessDeps {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+}
+
+const CONTROL_CONNECTIONS_MAX = 4;
+const CONTROL_TIMEOUT_MS = 5_000;
+/** Polls that fail in a row before the replica is left out; busy is not dead, and its tokens may still flow. */
+const POLL_FAILURES_MAX = 3;
+const ABORT_WAIT_MS = 1_000;
+const ABORT_REPEAT_MS = 200;
+
+/** One agentless replica: its pool of connections, and the poll that does what a node's load reports would. */
+export class AgentlessReplica implements Upstream {
+  readonly replica: Replica;
+  readonly #options: AgentlessOptions;
+  readonly #deps: AgentlessDeps;
+  readonly #client: EngineClient;
+  readonly #adapter: EngineAdapter;
+  readonly #attemptDeps: AgentlessAttemptDeps;
+  readonly #stopPolling: Cancel;
+  #lastDispatch = 0;
+  #seq = 0;
+  #failures = 0;
+  #isPolling = false;
+
+  constructor(options: AgentlessOptions, bounds: AgentlessBounds, deps: AgentlessDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#client = new EngineClient({
+      url: options.url,
+      apiKey: options.apiKey,
+      attemptsMax: bounds.attemptsMax,
+      controlConnectionsMax: CONTROL_CONNECTIONS_MAX,
+      connectTimeoutMs: bounds.connectMs,
+      controlTimeoutMs: CONTROL_TIMEOUT_MS,
+    });
+    this.#adapter = options.engine === 'sglang' ? sglangAdapter(this.#client) : openaiAdapter(this.#client, () => this.replica.inFlight);
+    this.#attemptDeps = {
+      clock: deps.clock,
+      limits: bounds.answer,
+      abortWaitMs: ABORT_WAIT_MS,
+      abortRepeatMs: ABORT_REPEAT_MS,
+      abort: this.#adapter.abort === null ? null : (attemptId) => this.#abort(attemptId),
+    };
+    const { id, region, models, contextTokens, maxRunning } = options;
+    const identity = { id, node: id, region, engine: options.engine, models, contextTokens, runningMax: maxRunning };
+    this.replica = new Replica(identity, this, bounds.breaker, deps.rng);
+    this.#stopPolling = deps.clock.every(options.pollMs, () => void this.#poll());
+    void this.#poll();
+  }
+
+  get lastDispatch(): number {
+    return this.#lastDispatch;
+  }
+
+  dispatch({ path, headers, body, attempt }: AttemptDispatch, handler: Dispatcher.DispatchHandler): boolean {
+    this.#lastDispatch += 1;
+    const prepared = this.#adapter.prepareBody(body, attempt, 0);
+    this.#client.dispatch(path, headers, prepared, new AgentlessAttempt(handler, attempt, this.#attemptDeps));
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.#stopPolling();
+    await this.#client.close();
+  }
+
+  #abort(attemptId: string): void {
+    this.#adapter.abort?.(attemptId).catch((error: unknown) => {
+      this.#deps.log.debug({ replica: this.#options.id, attempt: attemptId, error }, 'the engine did not take an abort');
+    });
+  }
+
+  async #poll(): Promise<void> {
+    if (this.#isPolling) return;
+    this.#isPolling = true;
+    const { clock } = this.#deps;
+    const startedMs = clock.now();
+    const seen = this.#lastDispatch;
+    try {
+      await this.#client.control('GET', this.#adapter.readinessPath);
+      this.replica.measured(clock.now() - startedMs);
+      const [load] = await this.#adapter.readLoad();
+      this.#seq += 1;
+      if (load !== undefined) {
+        const prefillTokensPerS = load.prefillTokensPerS ?? this.#options.prefillTokensPerS;
+        this.replica.report({ ...load, prefillTokensPerS, seq: this.#seq }, seen, clock.now());
+      }
+      this.#failures = 0;
+      this.replica.setState('ready', '');
+    } catch (error) {
+      this.#failures += 1;
+      if (this.#failures === POLL_FAILURES_MAX) this.#deps.log.warn({ replica: this.#options.id, error }, 'replica does not answer');
+      if (this.#failures >= POLL_FAILURES_MAX) this.replica.setState('unhealthy', 'it does not answer');
+    } finally {
+      this.#isPolling = false;
+    }
+  }
+}

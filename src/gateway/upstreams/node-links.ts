@@ -1,0 +1,147 @@
+import type { Server } from 'node:http';
+import type { WebSocket } from 'ws';
+import type { Clock, Logger, Rng } from '../../core/index.ts';
+import { Replica, type BreakerOptions, type Fleet } from '../../health/index.ts';
+import {
+  acceptLinks,
+  GatewayLink,
+  PROTOCOL_VERSION,
+  type HelloMessage,
+  type MembersMessage,
+  type SettledMessage,
+} from '../../link/index.ts';
+
+export interface NodeLinksOptions {
+  readonly token: string;
+  readonly messageBytesMax: number;
+  readonly pingMs: number;
+  readonly deadMs: number;
+  readonly streamBufferBytesMax: number;
+  readonly heldBytesMax: number;
+  readonly breaker: BreakerOptions;
+  /** Told to each node: who this gateway is, and which others there are. */
+  readonly members: Omit<MembersMessage, 'type'>;
+}
+
+interface NodeLinksDeps {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  readonly fleet: Fleet;
+  /** A node's exact count of an attempt that was cut. */
+  readonly onSettled: (settled: SettledMessage) => void;
+}
+
+/** A linked node, and the replicas it brought. */
+interface LinkedNode {
+  readonly link: GatewayLink;
+  hello: HelloMessage | null;
+  replicas: Map<string, Replica>;
+  /** What the operator last asked of it. */
+  operation: 'drain' | 'resume';
+}
+
+/** Takes the links that nodes dial, and keeps the fleet's replicas of linked nodes as their messages tell. */
+export class NodeLinks {
+  readonly #options: NodeLinksOptions;
+  readonly #deps: NodeLinksDeps;
+  readonly #nodes = new Map<string, LinkedNode>();
+  readonly #links = new Set<GatewayLink>();
+  readonly #stop: () => void;
+
+  constructor(server: Server, options: NodeLinksOptions, deps: NodeLinksDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#stop = acceptLinks(server, options, (socket) => this.#accept(socket));
+  }
+
+  /** Asks a node to take no new attempts, or to take them again; false when no such node is linked. */
+  operate(node: string, operation: 'drain' | 'resume'): boolean {
+    const linked = this.#nodes.get(node);
+    if (linked === undefined) return false;
+    linked.operation = operation;
+    linked.link.send({ type: operation });
+    return true;
+  }
+
+  close(): void {
+    this.#stop();
+    for (const link of this.#links) link.close('the gateway is closing');
+  }
+
+  #accept(socket: WebSocket): void {
+    const node: LinkedNode = {
+      link: new GatewayLink(
+        socket,
+        { clock: this.#deps.clock, ...this.#options },
+        {
+          onHello: (link, hello) => this.#onHello(link, node, hello),
+          onLoad: (load) =>
+            node.replicas.get(load.replica)?.report(load, load.seenStream, this.#deps.clock.now()),
+          onState: ({ state, reason }) => {
+            for (const replica of node.replicas.values()) replica.setState(state, reason);
+          },
+          onSettled: this.#deps.onSettled,
+          onRoundTrip: (rttMs) => {
+            for (const replica of node.replicas.values()) replica.measured(rttMs);
+          },
+          onClosed: (reason) => this.#onClosed(node, reason),
+        },
+      ),
+      hello: null,
+      replicas: new Map(),
+      operation: 'resume',
+    };
+    this.#links.add(node.link);
+  }
+
+  #onHello(link: GatewayLink, node: LinkedNode, hello: HelloMessage): void {
+    const { log, fleet, rng } = this.#deps;
+    if (hello.protocol !== PROTOCOL_VERSION) {
+      log.error({ node: hello.node, protocol: hello.protocol, spoken: PROTOCOL_VERSION }, 'node speaks another protocol version');
+      return link.close(`protocol version ${hello.protocol} is not spoken here`);
+    }
+    const earlier = this.#nodes.get(hello.node);
+    if (earlier !== undefined && earlier !== node) {
+      log.warn({ node: hello.node }, 'node linked again; its earlier link is closed');
+      earlier.link.close('the node linked again');
+    }
+    this.#forget(node);
+    node.hello = hello;
+    node.replicas = new Map();
+    this.#nodes.set(hello.node, node);
+    for (const { id } of hello.replicas) {
+      const replica = new Replica(
+        {
+          id,
+          node: hello.node,
+          region: hello.region,
+          engine: hello.engine.kind,
+          models: hello.models,
+          contextTokens: hello.contextTokens,
+          runningMax: hello.runningMax,
+        },
+        link,
+        this.#options.breaker,
+        rng,
+      );
+      node.replicas.set(id, replica);
+      fleet.add(replica);
+    }
+    link.send({ type: 'members', ...this.#options.members });
+    log.info({ node: hello.node, region: hello.region, models: hello.models, epoch: hello.epoch }, 'node is linked');
+  }
+
+  #onClosed(node: LinkedNode, reason: string): void {
+    this.#links.delete(node.link);
+    this.#forget(node);
+    if (node.hello === null) return;
+    if (this.#nodes.get(node.hello.node) === node) this.#nodes.delete(node.hello.node);
+    this.#deps.log.warn({ node: node.hello.node, reason }, 'node link is down');
+  }
+
+  /** Takes a node's replicas out of the fleet, unless a newer link has put its own in their place. */
+  #forget(node: LinkedNode): void {
+    for (const [id, replica] of node.replicas) if (this.#deps.fleet.get(id) === replica) this.#deps.fleet.remove(id);
+  }
+}

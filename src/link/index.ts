@@ -1,0 +1,19 @@
+export { Backoff, type BackoffOptions } from './backoff.ts';
+export { acceptLinks, LINK_PATH, type FleetListenerOptions } from './fleet-listener.ts';
+export { FrameKind, LinkProtocolError, readFrames, writeFrames, type Frame } from './frames.ts';
+export { GatewayLink, type GatewayLinkEvents, type GatewayLinkOptions } from './gateway-link.ts';
+export {
+  PROTOCOL_VERSION,
+  readMessageFromGateway,
+  readMessageFromNode,
+  SUBPROTOCOL,
+  type HelloMessage,
+  type LoadMessage,
+  type MembersMessage,
+  type NodeState,
+  type SettledMessage,
+  type StateMessage,
+} from './messages.ts';
+export { NodeLink, type NodeLinkEvents, type NodeLinkOptions } from './node-link.ts';
+export type { NodeStream } from './node-stream.ts';
+export { readOpen, writeOpen, type OpenHead } from './stream-payloads.ts';

@@ -1,0 +1,226 @@
+import { WebSocket, type ClientOptions } from 'ws';
+import type { Cancel, Clock, Logger, Rng } from '../core/index.ts';
+import { Backoff, type BackoffOptions } from './backoff.ts';
+import { FrameOutbox } from './frame-outbox.ts';
+import { FrameKind, LinkProtocolError, readFrames } from './frames.ts';
+import { Heartbeat } from './heartbeat.ts';
+import {
+  readMessageFromGateway,
+  SUBPROTOCOL,
+  type MembersMessage,
+  type MessageFromGateway,
+  type MessageFromNode,
+} from './messages.ts';
+import { NodeStream } from './node-stream.ts';
+import { readOpen, type OpenHead } from './stream-payloads.ts';
+
+export interface NodeLinkOptions {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  /** `ws:` or `wss:` URL of a gateway's fleet listener. */
+  readonly url: string;
+  readonly token: string;
+  /** PEM texts; only for `wss:`. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly pingMs: number;
+  readonly deadMs: number;
+  readonly reconnect: BackoffOptions;
+  readonly batchWindowMs: number;
+  readonly messageBytesMax: number;
+  readonly heldBytesMax: number;
+}
+
+export interface NodeLinkEvents {
+  /** The link stands: the first messages must be `hello`, `state` and `load`. */
+  onConnected(): void;
+  onOpen(stream: NodeStream, head: OpenHead, body: Buffer): void;
+  /** The gateway wants no more of a stream. */
+  onCancel(stream: NodeStream): void;
+  /** A cancel crossed the end of its stream, which the gateway then does not take. */
+  onCancelledLate(number: number): void;
+  /** The link broke; its streams can reach nobody. */
+  onLost(streams: readonly NodeStream[]): void;
+  onAcknowledged(attempt: string): void;
+  onOperation(operation: 'drain' | 'resume'): void;
+  onMembers(members: MembersMessage): void;
+}
+
+const CONGESTED_BYTES = 256 * 1024;
+const NO_MASK = (mask: Buffer): void => void mask.fill(0);
+
+/** The node's end of one link: dials the gateway, and dials again with back-off and jitter whenever the link breaks. */
+export class NodeLink {
+  readonly #options: NodeLinkOptions;
+  readonly #events: NodeLinkEvents;
+  readonly #backoff: Backoff;
+  readonly #streams = new Map<number, NodeStream>();
+  #socket: WebSocket | null = null;
+  #connection: Connection | null = null;
+  #cancelRetry: Cancel | null = null;
+  #lastStream = 0;
+  #isClosed = false;
+
+  constructor(options: NodeLinkOptions, events: NodeLinkEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#backoff = new Backoff(options.reconnect, options.rng);
+    this.#dial();
+  }
+
+  get isConnected(): boolean {
+    return this.#connection !== null;
+  }
+
+  /** Highest stream number the gateway has opened on this connection. */
+  get lastStream(): number {
+    return this.#lastStream;
+  }
+
+  /** False when there is no link to send on. */
+  send(message: MessageFromNode): boolean {
+    const socket = this.#connection?.socket;
+    if (socket === undefined) return false;
+    if (socket.bufferedAmount > this.#options.heldBytesMax) {
+      socket.terminate();
+      return false;
+    }
+    socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** Sends what is held back, and ends the link for good. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelRetry?.();
+    this.#connection?.outbox.flush();
+    if (this.#connection === null) this.#socket?.terminate();
+    else this.#connection.socket.close(1001);
+    this.#lose('closed');
+  }
+
+  #dial(): void {
+    const { url, token, tls, messageBytesMax } = this.#options;
+    const settings: ClientOptions = {
+      ...tls,
+      headers: { authorization: `Bearer ${token}` },
+      maxPayload: messageBytesMax,
+      perMessageDeflate: false,
+      skipUTF8Validation: true,
+      handshakeTimeout: 5_000,
+      // Masking guards proxies against bytes that a web page chose. No page speaks here, and the gateway is spared the work.
+      generateMask: NO_MASK,
+    };
+    const socket = new WebSocket(url, SUBPROTOCOL, settings);
+    this.#socket = socket;
+    let failure = 'the connection closed';
+    socket.on('error', (error) => (failure = error.message));
+    socket.on('open', () => this.#connect(socket));
+    socket.on('close', () => {
+      this.#lose(failure);
+      this.#redial(failure);
+    });
+    socket.on('message', (data: Buffer, isBinary: boolean) => this.#onMessage(data, isBinary));
+  }
+
+  #redial(reason: string): void {
+    if (this.#isClosed) return;
+    const delayMs = this.#backoff.next();
+    this.#options.log.warn({ gateway: this.#options.url, reason, retryMs: Math.round(delayMs) }, 'node link is down');
+    this.#cancelRetry = this.#options.clock.after(delayMs, () => this.#dial());
+  }
+
+  #connect(socket: WebSocket): void {
+    if (this.#isClosed) return socket.terminate();
+    const { clock, batchWindowMs, heldBytesMax, log, url } = this.#options;
+    this.#lastStream = 0;
+    this.#connection = {
+      socket,
+      outbox: new FrameOutbox(socket, { clock, batchWindowMs, congestedBytes: CONGESTED_BYTES, heldBytesMax }, () =>
+        socket.terminate(),
+      ),
+      heartbeat: new Heartbeat(
+        this.#options,
+        (id) => socket.send(JSON.stringify({ type: 'ping', id })),
+        () => socket.terminate(),
+      ),
+    };
+    log.info({ gateway: url }, 'node link is up');
+    this.#events.onConnected();
+  }
+
+  #lose(reason: string): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    this.#connection = null;
+    connection.heartbeat.stop();
+    connection.outbox.close();
+    const streams = [...this.#streams.values()];
+    for (const stream of streams) stream.close();
+    this.#options.log.debug({ gateway: this.#options.url, reason, streams: streams.length }, 'node link lost');
+    this.#events.onLost(streams);
+  }
+
+  #onMessage(data: Buffer, isBinary: boolean): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    connection.heartbeat.heard();
+    try {
+      if (isBinary) readFrames(data, (number, kind, payload) => this.#onFrame(connection, number, kind, payload));
+      else this.#onControl(connection, readMessageFromGateway(data.toString()));
+    } catch (error) {
+      if (!(error instanceof LinkProtocolError)) throw error;
+      this.#options.log.error({ gateway: this.#options.url, error: error.message }, 'the gateway broke the protocol');
+      this.#lose(error.message);
+      connection.socket.terminate();
+    }
+  }
+
+  #onFrame(connection: Connection, number: number, kind: FrameKind, payload: Buffer): void {
+    if (this.#connection !== connection) return;
+    if (kind === FrameKind.open) return this.#open(connection, number, payload);
+    if (kind !== FrameKind.cancel) throw new LinkProtocolError('a gateway sends open and cancel only');
+    const stream = this.#streams.get(number);
+    if (stream === undefined) return this.#events.onCancelledLate(number);
+    stream.close();
+    this.#events.onCancel(stream);
+  }
+
+  #open(connection: Connection, number: number, payload: Buffer): void {
+    if (number <= this.#lastStream) throw new LinkProtocolError(`stream ${number} was opened before`);
+    this.#lastStream = number;
+    const { head, body } = readOpen(payload);
+    const stream = new NodeStream(
+      number,
+      connection.outbox,
+      () => this.#streams.size > 1,
+      () => this.#streams.delete(number),
+    );
+    this.#streams.set(number, stream);
+    this.#events.onOpen(stream, head, body);
+  }
+
+  #onControl(connection: Connection, message: MessageFromGateway): void {
+    switch (message.type) {
+      case 'ping':
+        return void this.send({ type: 'pong', id: message.id });
+      case 'pong':
+        return void connection.heartbeat.pong(message.id);
+      case 'acknowledge':
+        return this.#events.onAcknowledged(message.attempt);
+      case 'members':
+        // Only now is the node taken in: a gateway that refuses its `hello` is dialled ever more seldom.
+        this.#backoff.reset();
+        return this.#events.onMembers(message);
+      case 'drain':
+      case 'resume':
+        return this.#events.onOperation(message.type);
+    }
+  }
+}
+
+interface Connection {
+  readonly socket: WebSocket;
+  readonly outbox: FrameOutbox;
+  readonly heartbeat: Heartbeat;
+}

@@ -1,0 +1,278 @@
+import type { Cancel, Clock, Logger, Rng } from '../core/index.ts';
+import type { StateMessage } from '../link/index.ts';
+import { EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter } from '../engine/index.ts';
+import { AttemptRunner } from './attempt-runner.ts';
+import { metricsText, zeroCounters } from './counters.ts';
+import { EngineProcess } from './engine-process.ts';
+import { EngineWatch, type EngineState } from './engine-watch.ts';
+import { GatewayLinks } from './gateway-links.ts';
+import { helloMessage, replicaIds } from './hello.ts';
+import { LinkSession, type TakenLoad } from './link-session.ts';
+import { LoadPoll } from './load-poll.ts';
+import { LocalServer } from './local-server.ts';
+import { requireLoopback } from './loopback.ts';
+import type { NodeStatus } from './node-status.ts';
+import { NODE_TUNING, type NodeDaemonOptions, type NodeTuning } from './options.ts';
+
+export interface NodeDaemonDeps {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+}
+
+/**
+ * Starts a daemon in front of one engine; resolves once its local HTTP listens, while engine and links come up by
+ * themselves. Throws NodeOptionsError, or the error of a port that cannot be had.
+ */
+export async function startNodeDaemon(options: NodeDaemonOptions, deps: NodeDaemonDeps): Promise<NodeDaemon> {
+  requireLoopback(options.engine);
+  const daemon = new NodeDaemon(options, deps);
+  await daemon.start();
+  return daemon;
+}
+
+/** A node's daemon: the engine's keeper, and its one voice to all gateways. Several may live in one process. */
+export class NodeDaemon {
+  readonly #options: NodeDaemonOptions;
+  readonly #tuning: NodeTuning;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #counters = zeroCounters();
+  readonly #client: EngineClient;
+  readonly #watch: EngineWatch;
+  readonly #process: EngineProcess | null;
+  readonly #poll: LoadPoll;
+  readonly #runner: AttemptRunner;
+  readonly #links: GatewayLinks;
+  readonly #local: LocalServer;
+  readonly #loads = new Map<number, TakenLoad>();
+  #localPort = 0;
+  #isDraining = false;
+  #cancelDrain: Cancel = () => {};
+  #closing: Promise<void> | null = null;
+
+  constructor(options: NodeDaemonOptions, deps: NodeDaemonDeps) {
+    this.#options = options;
+    this.#tuning = { ...NODE_TUNING, ...options.tuning };
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+    const { clock, log } = deps;
+    const { engine } = options;
+    const tuning = this.#tuning;
+    const counters = this.#counters;
+    const client = new EngineClient({ ...tuning, url: engine.url, apiKey: engine.apiKey });
+    const adapter = this.#makeAdapter(client);
+    this.#client = client;
+    this.#watch = new EngineWatch(
+      { clock, log, client, adapter, counters, tuning, startTimeoutMs: engine.startTimeoutMs },
+      {
+        onState: (state) => this.#onEngineState(state),
+        onIdentity: () => this.#onIdentity(),
+        onStartTimeout: () => this.#process?.abandon(),
+      },
+    );
+    this.#process = this.#makeProcess(deps);
+    this.#runner = new AttemptRunner({
+      clock,
+      log,
+      client,
+      adapter,
+      counters,
+      tuning,
+      rankOf: (replica) => {
+        const rank = this.#replicas().indexOf(replica);
+        return rank < 0 ? null : rank;
+      },
+      refusal: () => (this.#isDraining || this.#closing !== null ? 'The node is draining.' : null),
+      onProgress: () => this.#watch.progressed(),
+      onUnreachable: (cause) => this.#watch.unreachable(cause),
+      onWork: () => this.#poll.nudge(),
+    });
+    this.#poll = new LoadPoll(
+      { clock, log, adapter, counters, rate: options.link, inFlight: () => this.#runner.inFlight },
+      {
+        onAsk: () => this.#eachLink((session) => session.markSeen()),
+        onReport: (load, takenAtMs) => {
+          this.#loads.set(load.rank, { load, takenAtMs });
+          this.#eachLink((session) => session.sendLoad({ load, takenAtMs }));
+        },
+      },
+    );
+    this.#links = new GatewayLinks({
+      urls: options.gateways,
+      max: tuning.gatewaysMax,
+      log,
+      open: (url) => this.#openSession(url, deps),
+    });
+    this.#local = new LocalServer({
+      notReady: () => this.#notReady(),
+      metrics: () => metricsText(counters, this.#gauges()),
+      status: () => this.status(),
+      drain: () => void this.drain(),
+      resume: () => this.resume(),
+    });
+  }
+
+  /** Port of the local HTTP. */
+  get localPort(): number {
+    return this.#localPort;
+  }
+
+  async start(): Promise<void> {
+    const { host, port } = this.#options.listen;
+    this.#localPort = await this.#local.listen(host, port);
+    this.#log.info({ node: this.#options.node.id, host, port: this.#localPort }, 'node daemon listens');
+    if (this.#process === null) this.#watch.start();
+    else this.#process.start();
+    this.#links.start();
+  }
+
+  /** Takes no new attempts. Resolves once none runs; those still running after `drainMs` are stopped. */
+  async drain(): Promise<void> {
+    if (!this.#isDraining) {
+      this.#isDraining = true;
+      this.#log.info({ attempts: this.#runner.inFlight }, 'the node drains');
+      this.#cancelDrain = this.#clock.after(this.#options.drainMs, () => this.#runner.stopAll('closing'));
+      this.#eachLink((session) => session.sendState());
+    }
+    await this.#runner.idle();
+  }
+
+  /** Takes attempts again after a drain. */
+  resume(): void {
+    if (!this.#isDraining) return;
+    this.#isDraining = false;
+    this.#cancelDrain();
+    this.#log.info({}, 'the node takes attempts again');
+    this.#eachLink((session) => session.sendState());
+  }
+
+  /** Stops everything at once: attempts, links, local HTTP, and the engine if it is ours. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** How everything stands, for people. */
+  status(): NodeStatus {
+    const { state, reason } = this.#state();
+    const { node, engine, models } = this.#options;
+    return {
+      node: node.id,
+      region: node.region,
+      state,
+      reason,
+      engine: {
+        kind: engine.kind,
+        url: engine.url,
+        pid: this.#process?.pid ?? null,
+        epoch: this.#watch.epoch,
+        version: this.#watch.info?.version ?? null,
+      },
+      models: [...models],
+      attemptsInFlight: this.#runner.inFlight,
+      loads: [...this.#loads.values()].map(({ load }) => load),
+      gateways: [...this.#links].map((session) => session.status()),
+      counters: { ...this.#counters },
+    };
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelDrain();
+    this.#poll.stop();
+    this.#watch.stop();
+    this.#runner.stopAll('closing');
+    await this.#runner.idle();
+    this.#links.close();
+    await Promise.all([this.#local.close(), this.#process?.stop()]);
+    await this.#client.close();
+  }
+
+  #makeAdapter(client: EngineClient): EngineAdapter {
+    switch (this.#options.engine.kind) {
+      case 'sglang':
+        return sglangAdapter(client);
+      case 'openai':
+        return openaiAdapter(client, (rank) => this.#runner.inFlightOf(rank));
+    }
+  }
+
+  #makeProcess(deps: NodeDaemonDeps): EngineProcess | null {
+    const { command, cwd, env, restart } = this.#options.engine;
+    if (command === undefined) return null;
+    const { stopGraceMs } = this.#tuning;
+    return new EngineProcess({ command, cwd, env, restart, stopGraceMs }, deps, {
+      onStarted: () => {
+        this.#counters.engineStarts += 1;
+        this.#watch.processStarted();
+      },
+      onExited: (reason) => {
+        this.#counters.engineExits += 1;
+        this.#watch.processExited(reason);
+      },
+    });
+  }
+
+  #openSession(url: string, deps: NodeDaemonDeps): LinkSession {
+    return new LinkSession(url, {
+      ...deps,
+      options: this.#options,
+      tuning: this.#tuning,
+      counters: this.#counters,
+      runner: this.#runner,
+      hello: () => helloMessage(this.#options, this.#watch.epoch, this.#watch.info),
+      state: () => this.#state(),
+      replicaOf: (rank) => this.#replicas()[rank] ?? null,
+      newestLoads: () => this.#loads.values(),
+      onOperation: (operation) => (operation === 'drain' ? void this.drain() : this.resume()),
+      onMembers: (session, members) => this.#links.members(session, members),
+    });
+  }
+
+  #onEngineState(state: EngineState): void {
+    if (state.kind === 'ready') {
+      this.#process?.ready();
+      this.#poll.start();
+    } else {
+      this.#poll.stop();
+      this.#loads.clear();
+    }
+    this.#eachLink((session) => session.sendState());
+  }
+
+  #onIdentity(): void {
+    this.#loads.clear();
+    this.#eachLink((session) => session.introduce());
+  }
+
+  #state(): StateMessage {
+    const { kind, reason } = this.#watch.state;
+    if (this.#isDraining && kind === 'ready') return { type: 'state', state: 'draining', reason: 'the node is being drained' };
+    return { type: 'state', state: kind, reason };
+  }
+
+  #notReady(): string | null {
+    const { state, reason } = this.#state();
+    if (state !== 'ready') return reason;
+    return this.#links.connected === 0 ? 'no gateway is linked' : null;
+  }
+
+  #gauges(): Parameters<typeof metricsText>[1] {
+    const sessions = [...this.#links];
+    return {
+      attemptsInFlight: this.#runner.inFlight,
+      linksConnected: this.#links.connected,
+      settlementsPending: sessions.reduce((sum, session) => sum + session.settlementsPending, 0),
+      isReady: this.#notReady() === null,
+    };
+  }
+
+  /** By rank. */
+  #replicas(): string[] {
+    return replicaIds(this.#options.node.id, this.#watch.info);
+  }
+
+  #eachLink(act: (session: LinkSession) => void): void {
+    for (const session of this.#links) act(session);
+  }
+}

@@ -1,0 +1,2 @@
+export { NodeDaemon, startNodeDaemon } from './daemon.ts';
+export { NodeOptionsError, type NodeDaemonOptions } from './options.ts';

@@ -1,0 +1,144 @@
+import type { Clock, Logger, Rng } from '../core/index.ts';
+import { NodeLink, type HelloMessage, type MembersMessage, type NodeStream, type StateMessage } from '../link/index.ts';
+import type { EngineLoad } from '../engine/index.ts';
+import type { AttemptRunner } from './attempt-runner.ts';
+import type { NodeCounters } from './counters.ts';
+import { loadMessage } from './load-report.ts';
+import type { GatewayStatus } from './node-status.ts';
+import { reconnectBackoff, type NodeDaemonOptions, type NodeTuning } from './options.ts';
+import type { RunningAttempt } from './running-attempt.ts';
+import { SettlementOutbox } from './settlement-outbox.ts';
+
+export interface LinkSessionDeps {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  readonly options: NodeDaemonOptions;
+  readonly tuning: NodeTuning;
+  readonly counters: NodeCounters;
+  readonly runner: AttemptRunner;
+  hello(): HelloMessage;
+  state(): StateMessage;
+  /** Null when the engine has no such rank. */
+  replicaOf(rank: number): string | null;
+  /** The newest report of each rank, for a link that begins. */
+  newestLoads(): Iterable<TakenLoad>;
+  onOperation(operation: 'drain' | 'resume'): void;
+  onMembers(session: LinkSession, members: MembersMessage): void;
+}
+
+export interface TakenLoad {
+  readonly load: EngineLoad;
+  /** Milliseconds since the epoch. */
+  readonly takenAtMs: number;
+}
+
+/** What this node has with one gateway: the link, the attempts it opened, and the counts it must still be told. */
+export class LinkSession {
+  readonly url: string;
+  /** The gateway's own name, once it told it. */
+  gateway: string | null = null;
+  readonly #deps: LinkSessionDeps;
+  readonly #link: NodeLink;
+  readonly #settlements: SettlementOutbox;
+  readonly #attempts = new Map<NodeStream, RunningAttempt>();
+  readonly #seq = new Map<string, number>();
+  /** Newest stream given to the engine before it was last asked for its load. */
+  #seenStream = 0;
+
+  constructor(url: string, deps: LinkSessionDeps) {
+    this.url = url;
+    this.#deps = deps;
+    const { clock, rng, log, options, tuning, counters } = deps;
+    this.#settlements = new SettlementOutbox({
+      max: tuning.settlementsMax,
+      unsureMs: options.link.deadMs,
+      send: (message) => this.#link.send(message),
+      onDropped: (message) => {
+        counters.settlementsDropped += 1;
+        log.error({ gateway: url, attempt: message.attempt }, 'a settlement was dropped: the gateway did not acknowledge it');
+      },
+    });
+    const { pingMs, deadMs, batchWindowMs, messageBytesMax, heldBytesMax } = options.link;
+    const reconnect = reconnectBackoff(options.link);
+    const { token, tls = {} } = options;
+    this.#link = new NodeLink(
+      { clock, rng, log, url, token, tls, pingMs, deadMs, batchWindowMs, messageBytesMax, heldBytesMax, reconnect },
+      {
+        onConnected: () => this.#greet(),
+        onOpen: (stream, head, body) => {
+          const attempt = deps.runner.start(stream, head, body, (settled, isToldByStream) => {
+            this.#attempts.delete(stream);
+            if (isToldByStream) this.#settlements.sentWithEnd(stream.number, settled, clock.now());
+            else this.#settlements.add(settled);
+          });
+          if (attempt !== null && !attempt.isOver) this.#attempts.set(stream, attempt);
+        },
+        onCancel: (stream) => this.#attempts.get(stream)?.stop('cancelled'),
+        onCancelledLate: (number) => this.#settlements.cancelledLate(number),
+        onLost: () => this.#lost(),
+        onAcknowledged: (attempt) => this.#settlements.acknowledged(attempt),
+        onOperation: (operation) => deps.onOperation(operation),
+        onMembers: (members) => deps.onMembers(this, members),
+      },
+    );
+  }
+
+  get isConnected(): boolean {
+    return this.#link.isConnected;
+  }
+
+  get settlementsPending(): number {
+    return this.#settlements.pending;
+  }
+
+  status(): GatewayStatus {
+    return {
+      url: this.url,
+      id: this.gateway,
+      isConnected: this.isConnected,
+      attempts: this.#attempts.size,
+      settlementsPending: this.settlementsPending,
+    };
+  }
+
+  /** The engine is about to be asked for its load. */
+  markSeen(): void {
+    this.#seenStream = this.#link.lastStream;
+  }
+
+  sendLoad({ load, takenAtMs }: TakenLoad): void {
+    const replica = this.#deps.replicaOf(load.rank);
+    if (replica === null) return;
+    const seq = (this.#seq.get(replica) ?? 0) + 1;
+    this.#seq.set(replica, seq);
+    this.#link.send(loadMessage(load, { replica, seq, takenAtMs, seenStream: this.#seenStream }));
+  }
+
+  sendState(): void {
+    this.#link.send(this.#deps.state());
+  }
+
+  /** Says anew who this node is and how it stands. */
+  introduce(): void {
+    this.#link.send(this.#deps.hello());
+    this.sendState();
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+
+  #greet(): void {
+    this.#seenStream = 0;
+    this.introduce();
+    for (const taken of this.#deps.newestLoads()) this.sendLoad(taken);
+    this.#settlements.resend();
+  }
+
+  #lost(): void {
+    this.#deps.counters.linksLost += 1;
+    this.#settlements.lost(this.#deps.clock.now());
+    for (const attempt of this.#attempts.values()) attempt.stop('lost');
+  }
+}

@@ -1,0 +1,33 @@
+import type { StateMessage } from '../link/index.ts';
+import type { EngineLoad } from '../engine/index.ts';
+import type { NodeCounters } from './counters.ts';
+
+/** How a node stands, for people: what `GET /status` answers. */
+export interface NodeStatus {
+  readonly node: string;
+  readonly region: string;
+  readonly state: StateMessage['state'];
+  readonly reason: string;
+  readonly engine: {
+    readonly kind: string;
+    readonly url: string;
+    /** Null when something else runs the engine, or it is not running. */
+    readonly pid: number | null;
+    readonly epoch: string;
+    readonly version: string | null;
+  };
+  readonly models: readonly string[];
+  readonly attemptsInFlight: number;
+  readonly loads: readonly EngineLoad[];
+  readonly gateways: readonly GatewayStatus[];
+  readonly counters: Readonly<NodeCounters>;
+}
+
+export interface GatewayStatus {
+  readonly url: string;
+  /** The gateway's own name, once it told it. */
+  readonly id: string | null;
+  readonly isConnected: boolean;
+  readonly attempts: number;
+  readonly settlementsPending: number;
+}

@@ -1,0 +1,11 @@
+export { startDistanceProxy, type DistanceProxy, type DistanceProxyOptions } from './distance-proxy.ts';
+export { type AttemptRecord, type AttemptTotals } from './attempt-log.ts';
+export { runSimEngine, startSimEngine, type SimEngine, type SimEngineOptions } from './engine-command.ts';
+export { configFaults, DEEPSEEK_V3_NODE, decodeStepMs, type DecodePoint, type EngineModelConfig } from './engine-config.ts';
+export { type EngineLoad, type EngineTotals } from './engine-load.ts';
+export { EngineModel } from './engine-model.ts';
+export { type EngineJob, type EngineOutcome, type EngineRun, type RunState, type Submission } from './engine-run.ts';
+export { type FaultSwitch } from './fault-switch.ts';
+export { NO_FAULTS, readFaults, type FaultSet, type RequestFault, type RequestFaultKind } from './faults.ts';
+export { SimHttpError } from './http-json.ts';
+export { pageKeys, TokenChain } from './page-keys.ts';

@@ -1,0 +1,3 @@
+export { openDataDirectory, type DataDirectory } from './data-directory.ts';
+export { openDatabase, transaction, type DatabaseOptions } from './database.ts';
+export type { Secrets } from './secrets.ts';

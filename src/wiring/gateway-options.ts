@@ -1,0 +1,28 @@
+import type { GatewayConfig } from '../config/index.ts';
+import type { GatewayOptions, ModelOptions } from '../gateway/index.ts';
+
+/** How long a node's exact count of a cut attempt is waited for. */
+const SETTLEMENT_MS = 2_000;
+
+/** The bounds and waits of the way of a request, from the configuration. */
+export function gatewayOptions(config: GatewayConfig): GatewayOptions {
+  const { keepAliveCommentMs, ...timeouts } = config.timeouts;
+  return {
+    limits: config.limits,
+    timeouts: { ...timeouts, keepAliveMs: keepAliveCommentMs, settlementMs: SETTLEMENT_MS },
+    retries: config.retries,
+    breaker: config.breaker,
+    rank: config.balancer,
+    exposeReplica: config.routingHeaders.exposeReplica,
+    logRequests: config.telemetry.logRequests,
+  };
+}
+
+export function modelOptions(config: GatewayConfig): ReadonlyMap<string, ModelOptions> {
+  return new Map(
+    Object.entries(config.models).map(([name, { contextTokens, outputTokensMax, servedAs }]) => [
+      name,
+      { contextTokens, outputTokensMax, servedAs: servedAs ?? null },
+    ]),
+  );
+}

@@ -1,0 +1,58 @@
+import type { FastifyInstance } from 'fastify';
+import type { GatewayConfig } from '../config/index.ts';
+import { adminRoutes, createEdge, openapiDocument, parseBody, publicRoutes, type AdminDeps, type GatewayDeps } from '../gateway/index.ts';
+import { listen, tlsOf, type ListenAt } from './listener.ts';
+import type { Teardown } from './teardown.ts';
+
+/** Where clients and operators reach the gateway. */
+export interface Edges {
+  /** Base URL for OpenAI's SDKs, with `/v1`. */
+  readonly publicUrl: string;
+  readonly adminUrl: string;
+}
+
+type AdminParts = Pick<AdminDeps, 'keys' | 'operate' | 'scrape'> & { readonly isLeaving: () => boolean };
+
+/** Opens the public and the admin listener. */
+export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin: AdminParts, teardown: Teardown): Promise<Edges> {
+  const publicApp = await edge(config, config.listen.public, deps, (body) => body);
+  publicRoutes(publicApp, deps);
+  const adminApp = await edge(config, config.listen.admin, deps, (body) => parseBody(body, config.limits.jsonDepthMax));
+  adminRoutes(adminApp, {
+    ...admin,
+    adminKey: config.adminKey,
+    journal: deps.journal,
+    fleet: deps.fleet,
+    unreadyReasons: () => unreadyReasons(deps, admin.isLeaving()),
+    openapi: () => openapiDocument(publicApp, adminApp),
+  });
+  const adminUrl = await open(adminApp, config.listen.admin, 'listen.admin', teardown);
+  const publicUrl = await open(publicApp, config.listen.public, 'listen.public', teardown);
+  return { publicUrl: `${publicUrl}/v1`, adminUrl };
+}
+
+function edge(config: GatewayConfig, at: ListenAt, deps: GatewayDeps, readBody: (body: Buffer) => unknown): Promise<FastifyInstance> {
+  const { bodyBytesMax, headerBytesMax } = config.limits;
+  return createEdge({ bodyBytesMax, headerBytesMax, receiveMs: config.timeouts.receiveMs, clock: deps.clock, readBody, tls: tlsOf(at) });
+}
+
+async function open(app: FastifyInstance, at: ListenAt, path: string, teardown: Teardown): Promise<string> {
+  await app.ready();
+  teardown.add({
+    async close() {
+      app.server.close();
+      app.server.closeAllConnections();
+      await app.close();
+    },
+  });
+  return listen(app.server, at, path, 'http');
+}
+
+function unreadyReasons({ journal, fleet, clock }: GatewayDeps, isLeaving: boolean): string[] {
+  const reasons: string[] = [];
+  if (isLeaving) reasons.push('draining');
+  if (!journal.healthy) reasons.push('the usage journal cannot be written');
+  const now = clock.now();
+  if (!fleet.all().some((replica) => replica.isAvailable(now))) reasons.push('no replica can serve');
+  return reasons;
+}

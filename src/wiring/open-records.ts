@@ -1,0 +1,27 @@
+import { cacheSalts, openKeyStore, type KeyStore } from '../accounts/index.ts';
+import { openJournal, type Journal } from '../billing/index.ts';
+import type { GatewayConfig } from '../config/index.ts';
+import type { Clock, Logger } from '../core/index.ts';
+import { openDataDirectory } from '../store/index.ts';
+import type { Teardown } from './teardown.ts';
+
+/** What survives a restart: keys and the usage journal, in the data directory. */
+export interface Records {
+  readonly keys: KeyStore;
+  readonly journal: Journal;
+  readonly cacheSalt: (organization: string) => string;
+}
+
+export async function openRecords(
+  config: Pick<GatewayConfig, 'dataDir' | 'journal'>,
+  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+  teardown: Teardown,
+): Promise<Records> {
+  const directory = teardown.add(openDataDirectory(config.dataDir));
+  const { keyPepper, cacheSaltSecret } = directory.secrets;
+  const keys = teardown.add(openKeyStore({ path: directory.path('accounts.sqlite'), pepper: keyPepper, clock, log }));
+  const { groupCommitMs, streamGroupCommitMs } = config.journal;
+  const path = directory.path('journal.sqlite');
+  const journal = teardown.add(await openJournal({ path, groupCommitMs, streamGroupCommitMs, clock, log }));
+  return { keys, journal, cacheSalt: cacheSalts(cacheSaltSecret) };
+}

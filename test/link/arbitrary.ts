@@ -1,0 +1,94 @@
+import fc from 'fast-check';
+import { FrameKind, type Frame } from '../../src/link/index.ts';
+
+export const frames: fc.Arbitrary<Frame> = fc.record({
+  stream: fc.integer({ min: 1, max: 0xffff_ffff }),
+  kind: fc.constantFrom(...Object.values(FrameKind)),
+  payload: fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes)),
+});
+
+const count = fc.nat({ max: 1_000_000 });
+const name = fc.string({ minLength: 1, maxLength: 30 });
+const orNull = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary);
+
+const usage = fc.record({ promptTokens: count, cachedTokens: count, completionTokens: count, reasoningTokens: count });
+export const settlements = fc.record({ usage: orNull(usage), counted: orNull(usage), frames: count });
+const headers = fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,20}$/), fc.string());
+
+export const openHeads = fc.record({
+  method: fc.constant('POST' as const),
+  path: name.map((path) => `/${path}`),
+  headers,
+  attempt: fc.record({
+    id: name,
+    replica: name,
+    deadlineMs: count,
+    priority: fc.integer(),
+    cacheSalt: fc.string(),
+    streamed: fc.boolean(),
+    usageAsked: fc.boolean(),
+  }),
+});
+export const answerHeads = fc.record({ status: fc.integer({ min: 100, max: 599 }), headers });
+export const streamEnds = fc.record({ settlement: settlements });
+export const streamFailures = fc.record({
+  kind: fc.constantFrom('unreachable', 'broken', 'empty', 'engine', 'timeout', 'cancelled'),
+  message: fc.string(),
+  settlement: orNull(settlements),
+});
+
+const ping = fc.record({ type: fc.constantFrom('ping', 'pong'), id: count });
+
+export const messagesFromNode = fc.oneof(
+  ping,
+  fc.record({
+    type: fc.constant('hello'),
+    protocol: count,
+    node: name,
+    region: name,
+    epoch: name,
+    engine: fc.record({ kind: name, version: orNull(fc.string()) }),
+    models: fc.array(name, { minLength: 1, maxLength: 3 }),
+    weightDtype: name,
+    contextTokens: count,
+    kvTokens: orNull(count),
+    runningMax: orNull(count),
+    replicas: fc.array(fc.record({ id: name, rank: count }), { minLength: 1, maxLength: 3 }),
+  }),
+  fc.record({
+    type: fc.constant('load'),
+    replica: name,
+    seq: count,
+    takenAtMs: count,
+    seenStream: count,
+    running: count,
+    queued: count,
+    queuedUncachedTokens: orNull(count),
+    kvTokensUsed: orNull(count),
+    kvTokens: orNull(count),
+    prefillTokensPerS: orNull(fc.double({ min: 0, noNaN: true, noDefaultInfinity: true })),
+    decodeTokensPerS: orNull(fc.double({ min: 0, noNaN: true, noDefaultInfinity: true })),
+  }),
+  fc.record({
+    type: fc.constant('state'),
+    state: fc.constantFrom('starting', 'warming', 'ready', 'draining', 'unhealthy'),
+    reason: fc.string(),
+  }),
+  fc.record({
+    type: fc.constant('settled'),
+    attempt: name,
+    outcome: fc.constantFrom('aborted', 'failed', 'completed'),
+    settlement: settlements,
+  }),
+);
+
+export const messagesFromGateway = fc.oneof(
+  ping,
+  fc.record({ type: fc.constant('acknowledge'), attempt: name }),
+  fc.record({ type: fc.constantFrom('drain', 'resume') }),
+  fc.record({
+    type: fc.constant('members'),
+    gateway: name,
+    gateways: fc.array(fc.record({ id: name, url: fc.string() }), { maxLength: 3 }),
+  }),
+);

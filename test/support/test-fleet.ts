@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startGateway, type Gateway } from '../../src/app.ts';
+import { gatewayDefaults, type GatewayConfig } from '../../src/config/index.ts';
+import { noLog, seededRng, systemClock } from '../../src/core/index.ts';
+import { startNodeDaemon, type NodeDaemon, type NodeDaemonOptions } from '../../src/node/index.ts';
+import { startSimEngine, type SimEngine, type SimEngineOptions } from '../../src/sim/index.ts';
+import { until } from './until.ts';
+
+export const MODEL = 'deepseek-v3';
+export const ADMIN_KEY = 'mk_admin_for_tests_only';
+const TOKEN = 'a fleet token for tests';
+
+export interface TestFleetOptions {
+  /** Engines, each behind a node daemon of its own, by region. */
+  readonly regions?: Readonly<Record<string, number>>;
+  /** Engines that the gateway reaches by their URL. */
+  readonly agentless?: number;
+  readonly engine?: SimEngineOptions;
+  /** Changes of the gateway's configuration. */
+  readonly config?: (config: GatewayConfig) => GatewayConfig;
+}
+
+/** A gateway with simulated engines in this process, on real sockets and a data directory of its own. */
+export interface TestFleet {
+  readonly gateway: Gateway;
+  /** In the order of `regions`, then the agentless ones. */
+  readonly engines: readonly SimEngine[];
+  readonly daemons: readonly NodeDaemon[];
+  /** A fresh API key without limits. */
+  readonly apiKey: string;
+  /** A call of the admin API; the JSON of its answer. */
+  admin(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<{ status: number; json: Record<string, unknown> }>;
+  close(): Promise<void>;
+}
+
+/** Tests run the simulated engines faster than real ones. */
+const TIME_SCALE = 20;
+
+export async function startTestFleet(options: TestFleetOptions = {}): Promise<TestFleet> {
+  const { regions = { 'gcp-us-east4': 2, 'aws-us-west-2': 1 }, agentless = 0, config = (same) => same } = options;
+  const world = { clock: systemClock, rng: seededRng(1), log: noLog };
+  const places = Object.entries(regions).flatMap(([region, count]) => Array.from({ length: count }, () => region));
+  const engines = await Promise.all(
+    Array.from({ length: places.length + agentless }, (_, i) => startSimEngine({ model: MODEL, timeScale: TIME_SCALE, seed: i + 1, ...options.engine })),
+  );
+  const dataDir = mkdtempSync(join(tmpdir(), 'meridian-test-'));
+  const byUrl = engines.slice(places.length).map((engine, i) => agentlessReplica(engine, i));
+  const gateway = await startGateway(config(baseConfig(dataDir, byUrl)), world);
+  const daemons = await Promise.all(
+    places.map((region, i) => startNodeDaemon(nodeOptions(`${region}-${i + 1}`, region, engineUrl(engines, i), String(gateway.fleetUrl)), world)),
+  );
+  const ready = (): boolean => gateway.fleet.all().filter(({ state, rttMs }) => state === 'ready' && rttMs !== null).length === engines.length;
+  await until(ready, 'the fleet is ready');
+  return {
+    gateway,
+    engines,
+    daemons,
+    apiKey: gateway.keys.create({ name: 'test' }).secret,
+    async admin(method, path, body) {
+      const answer = await fetch(`${gateway.adminUrl}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${ADMIN_KEY}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { status: answer.status, json: (await answer.json()) as Record<string, unknown> };
+    },
+    async close() {
+      await gateway.close();
+      await Promise.all(daemons.map((daemon) => daemon.close()));
+      await Promise.all(engines.map((engine) => engine.close()));
+      rmSync(dataDir, { recursive: true });
+    },
+  };
+}
+
+/** The configuration of a gateway on free ports. */
+export function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] = []): GatewayConfig {
+  const listen = { host: '127.0.0.1', port: 0 };
+  return {
+    ...gatewayDefaults(),
+    gateway: { id: 'test', region: 'gcp-us-east4' },
+    adminKey: ADMIN_KEY,
+    dataDir,
+    models: { [MODEL]: { contextTokens: 163_840, outputTokensMax: 32_768, bytesPerToken: 4 } },
+    replicas,
+    listen: { public: listen, admin: listen, fleet: { ...listen, token: TOKEN } },
+    drain: { readinessMs: 0, streamsMs: 5_000 },
+  };
+}
+
+/** Options of a node daemon in front of the engine at `url`. */
+export function nodeOptions(id: string, region: string, url: string, fleetUrl: string): NodeDaemonOptions {
+  return {
+    node: { id, region },
+    gateways: [fleetUrl],
+    token: TOKEN,
+    engine: { kind: 'sglang', url, env: {}, startTimeoutMs: 30_000, restart: { backoffMinMs: 10, backoffMaxMs: 100 } },
+    models: [MODEL],
+    weightDtype: 'fp8',
+    contextTokens: 163_840,
+    listen: { host: '127.0.0.1', port: 0 },
+    link: {
+      loadMsMin: 50,
+      loadMsMax: 500,
+      pingMs: 200,
+      deadMs: 2_000,
+      batchWindowMs: 1,
+      reconnectMinMs: 20,
+      reconnectMaxMs: 200,
+      messageBytesMax: 16 << 20,
+      heldBytesMax: 64 << 20,
+    },
+    drainMs: 5_000,
+  };
+}
+
+function agentlessReplica(engine: SimEngine, i: number): GatewayConfig['replicas'][number] {
+  return {
+    id: `agentless-${i + 1}`,
+    url: engine.url,
+    region: 'oci-uk-london',
+    models: [MODEL],
+    engine: 'sglang',
+    maxRunning: 256,
+    prefillTokensPerS: 9_000,
+    pollMs: 100,
+  };
+}
+
+function engineUrl(engines: readonly SimEngine[], i: number): string {
+  return String(engines[i]?.url);
+}
