@@ -1,3 +1,3 @@
-export { costTerms, totalMs, type CostOptions, type CostTerms, type ReplicaSnapshot } from './cost.ts';
+export { costTerms, totalMs, type ReplicaSnapshot } from './cost.ts';
 export { rank, type Candidate, type RankOptions } from './rank.ts';
 export { TokenRatio } from './token-ratio.ts';

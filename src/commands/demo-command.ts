@@ -43,12 +43,13 @@ async function run(words: CommandWords): Promise<number> {
   const log = jsonLog({ level: config.telemetry.logLevel, clock: systemClock, stream: lines });
   const regions = config.demo.regions.map((region) => new RegionProcess(region, config, log));
   const stopRegions = (): Promise<unknown> => Promise.all(regions.map((region) => region.stop()));
-  let gateway: Gateway;
+  let gateway: Gateway | null = null;
   try {
     gateway = await startGateway(config, { clock: systemClock, rng: systemRng(), log });
     for (const region of regions) region.join(String(gateway.fleetUrl));
     await ready(gateway, regions, config);
   } catch (error) {
+    await gateway?.close();
     await stopRegions();
     throw error;
   }

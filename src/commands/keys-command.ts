@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import { MeridianError } from '../core/index.ts';
 import { EXIT, UsageError, type Command, type CommandWords } from './command.ts';
 
 /** Makes, lists and revokes API keys of a running gateway, through its admin API. */
@@ -60,9 +61,10 @@ async function call(words: CommandWords, method: 'GET' | 'POST' | 'DELETE', path
     headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     body: body === undefined ? null : JSON.stringify(body),
   }).catch((cause: unknown) => {
-    throw new Error(`no gateway answers at ${base}; set MERIDIAN_ADMIN_URL or --admin`, { cause });
+    throw new MeridianError('upstream_error', { message: `no gateway answers at ${base}; set MERIDIAN_ADMIN_URL or --admin`, cause });
   });
   const value = (await answer.body.json()) as Record<string, unknown>;
   if (answer.statusCode < 400) return value;
-  throw new Error(String(Reflect.get(Object(value['error']), 'message') ?? `the gateway answered ${answer.statusCode}`));
+  const message = String(Reflect.get(Object(value['error']), 'message') ?? `the gateway answered ${answer.statusCode}`);
+  throw new MeridianError('invalid_request', { message });
 }

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { loadNodeConfig, type NodeConfig } from '../config/index.ts';
 import { systemClock, systemRng } from '../core/index.ts';
-import { startNodeDaemon, type NodeDaemonOptions } from '../node/index.ts';
+import { NodeOptionsError, startNodeDaemon, type NodeDaemonOptions } from '../node/index.ts';
 import { jsonLog } from '../telemetry/index.ts';
+import { cannotListen } from './cannot-listen.ts';
 import { UsageError, type Command } from './command.ts';
 import { untilStopped } from './until-stopped.ts';
 
@@ -19,7 +20,9 @@ export const nodeCommand: Command = {
     if (path === undefined) throw new UsageError('--config FILE is missing');
     const config = loadNodeConfig(path, process.env);
     const log = jsonLog({ level: 'info', clock: systemClock, stream: process.stdout });
-    const daemon = await startNodeDaemon(daemonOptions(config), { clock: systemClock, rng: systemRng(), log });
+    const daemon = await startNodeDaemon(daemonOptions(config), { clock: systemClock, rng: systemRng(), log }).catch((error: unknown) => {
+      throw error instanceof NodeOptionsError ? new UsageError(`${path}: ${error.message}`) : cannotListen(error);
+    });
     return untilStopped(config.drainMs + STOP_MS, log, async () => {
       await daemon.drain();
       await daemon.close();

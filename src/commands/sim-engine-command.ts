@@ -1,4 +1,5 @@
 import { runSimEngine } from '../sim/index.ts';
+import { cannotListen } from './cannot-listen.ts';
 import type { Command } from './command.ts';
 
 /** Runs one simulated engine. */
@@ -23,6 +24,9 @@ export const simEngineCommand: Command = {
       timeScale: words.number('time-scale'),
       seed: words.number('seed'),
     };
-    return runSimEngine(options, stop.signal, ({ url }) => process.stdout.write(`simulated engine at ${url}\n`));
+    const onReady = ({ url }: { readonly url: string }): void => void process.stdout.write(`simulated engine at ${url}\n`);
+    return runSimEngine(options, stop.signal, onReady).catch((error: unknown) => {
+      throw cannotListen(error);
+    });
   },
 };

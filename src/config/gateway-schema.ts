@@ -94,7 +94,7 @@ export const gatewayProperties = {
   link: section('The links to the nodes.', {
     ping_ms: milliseconds('Between two pings.', 500),
     dead_ms: milliseconds('Silence after which a link is given up.', 2_000),
-    message_bytes_max: count('One message.', { default: 16 * MIB }),
+    message_bytes_max: count('One message; pieces of answers are cut at 8 MiB.', { default: 16 * MIB, minimum: 9 * MIB }),
     held_bytes_max: count('Bytes a node may leave unread before its link is given up.', { default: 64 * MIB }),
   }),
   drain: section('Going down without cutting a stream.', {
@@ -103,7 +103,7 @@ export const gatewayProperties = {
   }),
   journal: section('The usage journal.', {
     group_commit_ms: milliseconds('Gathering the records of answers in one piece for one write to disk.', 2),
-    stream_group_commit_ms: milliseconds('The same for streams, whose text is out by then.', 10),
+    stream_group_commit_ms: milliseconds('The same for streams, whose text is out by then.', 20),
     checkpoint_ms: milliseconds('Between two checkpoints.', 1_000),
   }),
   telemetry: section('What the gateway tells about itself.', {

@@ -1,4 +1,4 @@
-export { ConfigError, type ConfigFault } from './config-error.ts';
+export { ConfigError } from './config-error.ts';
 export type { DemoConfig } from './demo-schema.ts';
 export { editorSchemas } from './editor-schema.ts';
 export type { Environment } from './environment.ts';

@@ -51,7 +51,7 @@ export const NodeSchema = Type.Object(
       batch_window_ms: milliseconds('Gathering what one engine step made into one message.', 1),
       reconnect_min_ms: milliseconds('First pause before dialling again; doubles each time.', 250),
       reconnect_max_ms: milliseconds('Longest pause.', 10_000),
-      message_bytes_max: count('One message.', { default: 16 * MIB }),
+      message_bytes_max: count('One message; pieces of answers are cut at 8 MiB.', { default: 16 * MIB, minimum: 9 * MIB }),
       held_bytes_max: count('Bytes a gateway may leave unread before its link is given up.', { default: 64 * MIB }),
     }),
     drain_ms: milliseconds('What open streams get to finish.', 600_000),

@@ -1,6 +1,6 @@
 export { systemClock, wait, type Cancel, type Clock } from './clock.ts';
 export { endOfTurn } from './end-of-turn.ts';
-export { asMeridianError, ERROR_TABLE, MeridianError, type ErrorCode, type ErrorDetail, type ErrorRow } from './errors.ts';
+export { asMeridianError, ERROR_TABLE, MeridianError, type ErrorCode } from './errors.ts';
 export { attemptId, requestId, ulid } from './ids.ts';
 export { noLog, type Logger } from './log.ts';
 export { MetricsRegistry } from './metrics-registry.ts';

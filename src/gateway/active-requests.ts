@@ -6,10 +6,20 @@ import type { OpenAttempt } from './open-attempt.ts';
 /** The requests that have reached an attempt and are not settled. */
 export class ActiveRequests {
   readonly #contexts = new Set<RequestContext>();
+  #idleWaiters: (() => void)[] = [];
 
   add(context: RequestContext): () => void {
     this.#contexts.add(context);
-    return () => this.#contexts.delete(context);
+    return () => {
+      this.#contexts.delete(context);
+      if (this.#contexts.size === 0) for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    };
+  }
+
+  /** Resolves once there is none. */
+  idle(): Promise<void> {
+    if (this.#contexts.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
   get count(): number {

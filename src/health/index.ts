@@ -1,4 +1,4 @@
-export { Breaker, type BreakerOptions, type BreakerState } from './breaker.ts';
+export { Breaker, type BreakerOptions, type BreakerPass } from './breaker.ts';
 export { DispatchLog } from './dispatch-log.ts';
 export { Fleet } from './fleet.ts';
-export { Replica, type AttemptPermit, type AttemptVerdict, type ReplicaIdentity, type ReplicaLoad } from './replica.ts';
+export { Replica, type AttemptPermit, type AttemptVerdict, type ReplicaLoad } from './replica.ts';

@@ -1,7 +1,7 @@
 export { Backoff, type BackoffOptions } from './backoff.ts';
-export { acceptLinks, LINK_PATH, type FleetListenerOptions } from './fleet-listener.ts';
+export { acceptLinks, LINK_PATH } from './fleet-listener.ts';
 export { FrameKind, LinkProtocolError, readFrames, writeFrames, type Frame } from './frames.ts';
-export { GatewayLink, type GatewayLinkEvents, type GatewayLinkOptions } from './gateway-link.ts';
+export { GatewayLink, type GatewayLinkOptions } from './gateway-link.ts';
 export {
   PROTOCOL_VERSION,
   readMessageFromGateway,
@@ -14,6 +14,6 @@ export {
   type SettledMessage,
   type StateMessage,
 } from './messages.ts';
-export { NodeLink, type NodeLinkEvents, type NodeLinkOptions } from './node-link.ts';
+export { NodeLink, type NodeLinkOptions } from './node-link.ts';
 export type { NodeStream } from './node-stream.ts';
 export { readOpen, writeOpen, type OpenHead } from './stream-payloads.ts';

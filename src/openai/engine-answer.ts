@@ -45,7 +45,9 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
   #usage: Usage | null = null;
   #counted: Usage | null = null;
   #frames = 0;
+  /** Some choice has its `finish_reason`; with several, `[DONE]` tells that all have. */
   #isFinished = false;
+  #isDone = false;
   #isOver = false;
 
   constructor(inner: AnswerHandler, terms: Pick<AttemptTerms, 'streamed' | 'usageAsked'>, limits: EngineAnswerLimits) {
@@ -81,7 +83,7 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
     if (this.#head === null) return this.#fail(controller, 'broken', 'the engine ended without an answer');
     if (!this.#isStream) return this.#endWhole(controller, this.#head.status);
     if (this.#frames === 0) return this.#fail(controller, 'empty', 'the engine answered without a token');
-    if (!this.#isFinished || this.#splitter.midEvent) {
+    if (!this.#isFinished || !this.#isDone) {
       return this.#fail(controller, 'broken', 'the engine ended its stream before the answer was whole');
     }
     this.#isOver = true;
@@ -91,7 +93,7 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
   onResponseError(controller: Controller, error: Error): void {
     if (this.#isOver) return;
     if (error instanceof AttemptError) return this.#fail(controller, error.kind, error.message, error.cause);
-    this.#fail(controller, this.#head === null ? 'unreachable' : 'broken', error.message, error);
+    this.#fail(controller, isConnectFailure(error) ? 'unreachable' : 'broken', error.message, error);
   }
 
   #onStreamBytes(controller: Controller, chunk: Buffer): void {
@@ -109,7 +111,11 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
 
   #onEvent(event: Buffer, shown: Buffer[]): void {
     const data = eventData(event);
-    if (data === null || data.equals(DONE)) return;
+    if (data === null) return;
+    if (data.equals(DONE)) {
+      this.#isDone = true;
+      return;
+    }
     const read = readEngineEvent(data, this.#terms.usageAsked);
     if (read === null) throw new SyntaxError('not an object');
     if (read.kind === 'error') throw new AttemptError('engine', engineErrorText(JSON.parse(read.json.toString())), null);
@@ -157,6 +163,9 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
   /** An answer in one piece: its usage is read and put into the clients' shape. Error answers pass as they are. */
   #endWhole(controller: Controller, status: number): void {
     let body: Buffer = Buffer.concat(this.#held);
+    if (status < 400 && this.#terms.streamed) {
+      return this.#fail(controller, 'engine', 'the engine did not stream what it was asked to stream');
+    }
     if (status < 400) {
       let answer: unknown;
       try {
@@ -186,6 +195,21 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
 /** The event as it goes on: its own bytes when its JSON is unchanged. */
 function asEvent(event: Buffer, data: Buffer, json: Buffer): Buffer {
   return json === data ? event : Buffer.concat([EVENT_START, json, EVENT_END]);
+}
+
+const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** Whether the engine surely never got the request. */
+function isConnectFailure(error: Error): boolean {
+  return NOT_CONNECTED.has(Reflect.get(error, 'code'));
 }
 
 function isEmptyAnswer(answer: unknown): boolean {

@@ -10,7 +10,7 @@ export {
 } from './attempt.ts';
 export { EngineAnswer, type AnswerHandler, type EngineAnswerLimits } from './engine-answer.ts';
 export { engineBody } from './engine-body.ts';
-export { errorBody, type ErrorBody } from './error-body.ts';
-export { editMembers, scanMembers, type Member } from './json-members.ts';
+export { errorBody } from './error-body.ts';
+export { editMembers, scanMembers } from './json-members.ts';
 export { eventData, SseSplitter } from './sse.ts';
 export { NO_USAGE, readUsage, usageJson, type Usage } from './usage.ts';

@@ -30,11 +30,6 @@ export class SseSplitter {
     this.#rest = start === bytes.length ? null : bytes.subarray(start);
   }
 
-  /** True when bytes of an unfinished event are waiting; blank lines are none. */
-  get midEvent(): boolean {
-    return this.#rest !== null && this.#rest.some((byte) => byte !== LF && byte !== CR);
-  }
-
   #checkLength(bytes: number): void {
     if (bytes > this.#eventBytesMax) throw new RangeError(`a server-sent event is longer than ${this.#eventBytesMax} bytes`);
   }

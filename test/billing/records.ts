@@ -2,7 +2,7 @@ import { attemptId, requestId } from '../../src/core/index.ts';
 import type { Checkpoint, OpenRequest, RunningAttempt, UsageRecord } from '../../src/billing/index.ts';
 import type { Usage } from '../../src/openai/index.ts';
 
-export const ADMITTED_AT_MS = 1_760_000_000_000;
+const ADMITTED_AT_MS = 1_760_000_000_000;
 
 export function usageOf(promptTokens: number, completionTokens: number): Usage {
   return { promptTokens, cachedTokens: Math.floor(promptTokens / 2), completionTokens, reasoningTokens: 0 };

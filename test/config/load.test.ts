@@ -104,7 +104,7 @@ timeouts:
     { what: 'a fraction where whole numbers stand', yaml: 'limits: { in_flight_max: 1.5 }', faults: ['5 limits.in_flight_max is 1.5; it must be a whole number, 1 or more (default 10000)'] },
     { what: 'a negative time', yaml: 'timeouts:\n  connect_ms: -1', faults: ['6 timeouts.connect_ms is -1; it must be a whole number, 0 or more (default 1000)'] },
     { what: 'zero where a bound must allow something', yaml: 'retries: { attempts_max: 0 }', faults: ['5 retries.attempts_max is 0; it must be a whole number, 1 or more (default 3)'] },
-    { what: 'a key that resembles none', yaml: 'journal: { password: x }', faults: ['5 journal.password is not known; known here: group_commit_ms, checkpoint_ms'] },
+    { what: 'a key that resembles none', yaml: 'journal: { password: x }', faults: ['5 journal.password is not known; known here: group_commit_ms, stream_group_commit_ms, checkpoint_ms'] },
     { what: 'a list where a section stands', yaml: 'breaker: []', faults: ['5 breaker is an empty list; it must be a section with keys'] },
     { what: 'text where a flag stands', yaml: 'routing_headers: { expose_replica: "yes" }', faults: ['5 routing_headers.expose_replica is "yes"; it must be true or false (default true)'] },
     { what: 'a least pause above the longest', yaml: 'retries: { jitter_min_ms: 300 }', faults: ['5 retries.jitter_min_ms is 300; it must be at most jitter_max_ms, which is 250'] },

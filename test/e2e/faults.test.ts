@@ -12,17 +12,17 @@ type Kind = RequestFault['kind'];
 
 /** One node and one agentless replica; `first` is the one that every request tries first. */
 const WAYS = [
-  { first: 'link', prefillTokensPerS: 9_000_000 },
-  { first: 'agentless', prefillTokensPerS: 9 },
+  { first: 'link', prefillTokensPerS: 9e9 },
+  { first: 'agentless', prefillTokensPerS: 0.009 },
 ] as const;
 
 function config(prefillTokensPerS: number, more: Partial<GatewayConfig> = {}) {
   return (base: GatewayConfig): GatewayConfig => ({
     ...base,
     breaker: { ...base.breaker, failuresMax: 1_000 },
-    balancer: { ...base.balancer, prefillTokensPerS },
+    balancer: { ...base.balancer, prefillTokensPerS, tieMs: 0 },
     retries: { ...base.retries, jitterMinMs: 0, jitterMaxMs: 5 },
-    timeouts: { ...base.timeouts, firstTokenMs: 700, stallMs: 700 },
+    timeouts: { ...base.timeouts, firstTokenMs: 400, stallMs: 400, slowReaderMs: 400 },
     ...more,
   });
 }
@@ -121,7 +121,7 @@ describe.each(WAYS)('a request that goes to the $first replica first', ({ first,
     ])('%s is aborted in the engine, and recorded as the engine has it', async (_when, more, isTime) => {
       const { length: before } = await records();
       inject(faulty);
-      if ('messages' in more) faulty?.faults.set({ ...NO_FAULTS, slowdown: 30 });
+      if ('messages' in more) faulty?.faults.set({ ...NO_FAULTS, slowdown: 4 });
       const asking = ask(fleet, { ...BODY, ...more });
       await until(() => isTime(asking), 'the client leaves');
       asking.leave();

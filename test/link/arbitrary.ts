@@ -12,7 +12,7 @@ const name = fc.string({ minLength: 1, maxLength: 30 });
 const orNull = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary);
 
 const usage = fc.record({ promptTokens: count, cachedTokens: count, completionTokens: count, reasoningTokens: count });
-export const settlements = fc.record({ usage: orNull(usage), counted: orNull(usage), frames: count });
+const settlements = fc.record({ usage: orNull(usage), counted: orNull(usage), frames: count });
 const headers = fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,20}$/), fc.string());
 
 export const openHeads = fc.record({

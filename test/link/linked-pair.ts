@@ -30,7 +30,7 @@ export const SETTLEMENT: Settlement = {
   frames: 3,
 };
 
-export const TOKEN = 'a-token-for-tests';
+const TOKEN = 'a-token-for-tests';
 
 interface OpenedStream {
   readonly stream: NodeStream;

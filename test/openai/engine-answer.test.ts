@@ -123,6 +123,12 @@ describe('a streamed answer', () => {
     );
   });
 
+  test('without [DONE] is broken: with several choices one may have ended and another not', () => {
+    const { recorder } = hear({ chunks: [Buffer.from(ENGINE.replace('data: [DONE]\n\n', ''))] });
+    expect(recorder.calls).toEqual(['start', 'data', 'error']);
+    expect(recorder.error?.kind).toBe('broken');
+  });
+
   test('without a finish reason is broken, even if it says [DONE]', () => {
     const { recorder } = hear({ chunks: [Buffer.from(`${running.text('a', 1)}data: [DONE]\n\n`)] });
     expect(recorder.calls).toEqual(['start', 'data', 'error']);
@@ -212,13 +218,19 @@ describe('an answer in one piece', () => {
 
   test('has its usage in the clients’ shape and every other byte as it was, wherever it is cut', () => {
     fc.assert(
-      fc.property(cuts, fc.boolean(), (at, streamed) => {
-        const { recorder } = hear({ headers: JSON_TYPE, chunks: cut(Buffer.from(engine), at), streamed });
+      fc.property(cuts, (at) => {
+        const { recorder } = hear({ headers: JSON_TYPE, chunks: cut(Buffer.from(engine), at), streamed: false });
         expect(recorder.text).toBe(body(clientUsage(2)));
         expect(recorder.calls).toEqual(['start', 'data', 'end']);
         expect(recorder.settlement).toEqual({ usage: counts(2), counted: counts(2), frames: 1 });
       }),
     );
+  });
+
+  test('is a fault where a stream was asked for', () => {
+    const { recorder } = hear({ headers: JSON_TYPE, chunks: [Buffer.from(engine)], streamed: true });
+    expect(recorder.calls).toEqual(['error']);
+    expect(recorder.error?.kind).toBe('engine');
   });
 
   test('without usage passes as it is', () => {
@@ -240,11 +252,19 @@ describe('an answer in one piece', () => {
     expect(recorder.error).toMatchObject({ kind, message, settlement: { usage: null, counted: null, frames: 0 } });
   });
 
-  test('that breaks off is broken; no answer at all is unreachable', () => {
-    expect(hear({ headers: JSON_TYPE, chunks: [Buffer.from(engine)], end: 'error' }).recorder.error?.kind).toBe('broken');
+  test.each([
+    ['reset', 'ECONNRESET', 'broken'],
+    ['refused', 'ECONNREFUSED', 'unreachable'],
+    ['timed out while it was made', 'UND_ERR_CONNECT_TIMEOUT', 'unreachable'],
+  ])('whose connection is %s before it came is told from one that never reached the engine', (_, code, kind) => {
     const recorder = new AnswerRecorder();
-    new EngineAnswer(recorder, { streamed: false, usageAsked: false }, LIMITS).onResponseError(new AbortRecorder(), new Error('refused'));
-    expect(recorder.error).toMatchObject({ kind: 'unreachable', message: 'refused' });
+    const answer = new EngineAnswer(recorder, { streamed: false, usageAsked: false }, LIMITS);
+    answer.onResponseError(new AbortRecorder(), Object.assign(new Error('no'), { code }));
+    expect(recorder.error).toMatchObject({ kind, message: 'no' });
+  });
+
+  test('that breaks off is broken', () => {
+    expect(hear({ headers: JSON_TYPE, chunks: [Buffer.from(engine)], end: 'error' }).recorder.error?.kind).toBe('broken');
   });
 
   test('of error passes with its status, byte for byte', () => {

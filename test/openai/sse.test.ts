@@ -30,19 +30,6 @@ describe('the splitter', () => {
     expect(split([...bytes].map((byte) => Buffer.from([byte])))).toEqual(events);
   });
 
-  test('knows whether it is within an event', () => {
-    const splitter = new SseSplitter(100);
-    const push = (text: string): boolean => {
-      splitter.push(Buffer.from(text), () => {});
-      return splitter.midEvent;
-    };
-    expect(push('data: a\n\n')).toBe(false);
-    expect(push('data: b')).toBe(true);
-    expect(push('\n')).toBe(true);
-    expect(push('\n')).toBe(false);
-    expect(push('\r\n')).toBe(false);
-  });
-
   test('refuses an event over its bound, whole or in parts, after giving those before it', () => {
     fc.assert(
       fc.property(cuts, fc.boolean(), (at, isWhole) => {

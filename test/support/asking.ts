@@ -30,14 +30,16 @@ export class Asking {
   readonly #request: ClientRequest;
   #response: IncomingMessage | null = null;
   #hasLeft = false;
+  #stopAfterBytes: number;
 
   constructor({ publicUrl, apiKey }: Asked, body: object, options: AskOptions = {}) {
+    this.#stopAfterBytes = options.stopAfterBytes ?? Infinity;
     this.#request = request(`${publicUrl}${options.path ?? '/chat/completions'}`, {
       method: 'POST',
       agent: false,
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
     });
-    this.#request.on('response', (response) => this.#read(response, options.stopAfterBytes ?? Infinity));
+    this.#request.on('response', (response) => this.#read(response));
     this.#request.on('error', () => (this.isOver = true));
     this.#request.on('close', () => (this.isOver = true));
     this.#request.end(JSON.stringify(body), () => (this.isSent = true));
@@ -88,6 +90,7 @@ export class Asking {
   }
 
   readOn(): void {
+    this.#stopAfterBytes = Infinity;
     this.#response?.resume();
   }
 
@@ -97,14 +100,14 @@ export class Asking {
     return this;
   }
 
-  #read(response: IncomingMessage, stopAfterBytes: number): void {
+  #read(response: IncomingMessage): void {
     this.#response = response;
     this.status = response.statusCode ?? 0;
     this.headers = response.headers;
     response.on('data', (chunk: Buffer) => {
       this.text += chunk.toString();
       this.bytes += chunk.length;
-      if (this.bytes > stopAfterBytes) response.pause();
+      if (this.bytes > this.#stopAfterBytes) response.pause();
     });
     response.on('end', () => (this.isWhole = response.complete));
     response.on('error', () => (this.isOver = true));

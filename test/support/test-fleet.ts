@@ -10,7 +10,7 @@ import { until } from './until.ts';
 
 export const MODEL = 'deepseek-v3';
 export const ADMIN_KEY = 'mk_admin_for_tests_only';
-const TOKEN = 'a fleet token for tests';
+export const FLEET_TOKEN = 'a fleet token for tests';
 
 export interface TestFleetOptions {
   /** Engines, each behind a node daemon of its own, by region. */
@@ -58,14 +58,7 @@ export async function startTestFleet(options: TestFleetOptions = {}): Promise<Te
     engines,
     daemons,
     apiKey: gateway.keys.create({ name: 'test' }).secret,
-    async admin(method, path, body) {
-      const answer = await fetch(`${gateway.adminUrl}${path}`, {
-        method,
-        headers: { authorization: `Bearer ${ADMIN_KEY}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      return { status: answer.status, json: (await answer.json()) as Record<string, unknown> };
-    },
+    admin: adminOf(gateway.adminUrl),
     async close() {
       await gateway.close();
       await Promise.all(daemons.map((daemon) => daemon.close()));
@@ -75,8 +68,19 @@ export async function startTestFleet(options: TestFleetOptions = {}): Promise<Te
   };
 }
 
+/** Calls of the admin API at `adminUrl`. */
+export function adminOf(adminUrl: string): TestFleet['admin'] {
+  return async (method, path, body) => {
+    const headers: Record<string, string> = { authorization: `Bearer ${ADMIN_KEY}` };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    const answer = await fetch(`${adminUrl}${path}`, { method, headers, ...sent });
+    return { status: answer.status, json: (await answer.json()) as Record<string, unknown> };
+  };
+}
+
 /** The configuration of a gateway on free ports. */
-export function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] = []): GatewayConfig {
+function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] = []): GatewayConfig {
   const listen = { host: '127.0.0.1', port: 0 };
   return {
     ...gatewayDefaults(),
@@ -85,8 +89,9 @@ export function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] 
     dataDir,
     models: { [MODEL]: { contextTokens: 163_840, outputTokensMax: 32_768, bytesPerToken: 4 } },
     replicas,
-    listen: { public: listen, admin: listen, fleet: { ...listen, token: TOKEN } },
+    listen: { public: listen, admin: listen, fleet: { ...listen, token: FLEET_TOKEN } },
     drain: { readinessMs: 0, streamsMs: 5_000 },
+    link: { ...gatewayDefaults().link, pingMs: 50 },
   };
 }
 
@@ -95,7 +100,7 @@ export function nodeOptions(id: string, region: string, url: string, fleetUrl: s
   return {
     node: { id, region },
     gateways: [fleetUrl],
-    token: TOKEN,
+    token: FLEET_TOKEN,
     engine: { kind: 'sglang', url, env: {}, startTimeoutMs: 30_000, restart: { backoffMinMs: 10, backoffMaxMs: 100 } },
     models: [MODEL],
     weightDtype: 'fp8',

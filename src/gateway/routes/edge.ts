@@ -5,6 +5,7 @@ import { asMeridianError, ERROR_TABLE, MeridianError, requestId, type Clock, typ
 import { errorBody } from '../../openai/index.ts';
 import { errorHeaders } from '../client-reply.ts';
 import { allowedMethods } from './allowed-methods.ts';
+import { ErrorObject } from './answer-schemas.ts';
 import { refuseMalformed } from './malformed-request.ts';
 import { refuseOnSocket } from './raw-refusal.ts';
 import { checkHead } from './request-head.ts';
@@ -50,9 +51,13 @@ export async function createEdge(options: EdgeOptions): Promise<FastifyInstance>
   // An expectation we do not know is no reason to refuse.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   const methodsAt = allowedMethods(app);
-  await app.register(swagger, { openapi: { openapi: '3.1.0' }, hideUntagged: true });
+  const refResolver = { buildLocalReference: ({ $id }: { $id?: unknown }) => String($id) };
+  await app.register(swagger, { openapi: { openapi: '3.1.0' }, hideUntagged: true, refResolver });
+  app.addSchema(ErrorObject);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    // Some clients name the type of a body even where there is none.
+    if (body.length === 0 && request.method === 'DELETE') return done(null);
     try {
       done(null, readBody(Buffer.isBuffer(body) ? body : Buffer.from(body)));
     } catch (error) {
@@ -79,7 +84,7 @@ export async function createEdge(options: EdgeOptions): Promise<FastifyInstance>
 }
 
 /** Answers with `error` where no `ClientReply` is at work. */
-export function sendError(reply: FastifyReply, error: MeridianError, clock: Clock): FastifyReply {
+function sendError(reply: FastifyReply, error: MeridianError, clock: Clock): FastifyReply {
   return reply
     .status(error.row.status)
     .headers({

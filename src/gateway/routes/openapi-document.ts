@@ -19,7 +19,7 @@ export function openapiDocument(publicApp: FastifyInstance, adminApp: FastifyIns
       version: '1',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    components: { securitySchemes: SECURITY },
+    components: { securitySchemes: SECURITY, schemas: { Error: publicApp.getSchema('Error') } },
     paths: {
       ...pathsOf(publicApp, 'http://127.0.0.1:8080', 'apiKey'),
       ...pathsOf(adminApp, 'http://127.0.0.1:8081', 'adminKey'),

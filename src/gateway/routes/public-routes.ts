@@ -10,7 +10,7 @@ import { serve } from '../pipeline.ts';
 import { authenticate } from '../stages/authenticate.ts';
 import { answerHeaders } from '../answer-headers.ts';
 import { receive } from '../stages/receive.ts';
-import { ERRORS, ModelList, ModelObject } from './answer-schemas.ts';
+import { Answer, ERRORS, ModelList, ModelObject } from './answer-schemas.ts';
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -22,11 +22,13 @@ const INFERENCE = [
 
 /** The OpenAI-compatible routes, under `/v1` and, as DeepSeek's base URL has it, without. */
 export function publicRoutes(app: FastifyInstance, deps: GatewayDeps): void {
+  // Requests whose connections were cut are settled before what they are settled with is taken away.
+  app.addHook('onClose', () => deps.active.idle());
   // Bodies are checked by the pipeline, on the client's own bytes; the schemas here are the documentation.
   app.setValidatorCompiler(() => () => true);
   for (const { endpoint, path, body, summary } of INFERENCE) {
     const handler = inference(endpoint, deps);
-    const schema = { summary, tags: ['inference'], operationId: endpoint.replace('.', '_'), body, response: ERRORS };
+    const schema = { summary, tags: ['inference'], operationId: endpoint.replace('.', '_'), body, response: { 200: Answer, ...ERRORS } };
     app.post(`/v1${path}`, { schema }, handler);
     app.post(path, { schema: { hide: true } }, handler);
   }
@@ -35,12 +37,14 @@ export function publicRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     summary: 'Retrieve a model',
     tags: ['models'],
     operationId: 'retrieve_model',
-    params: Type.Object({ '*': Type.String({ description: 'Name of the model.' }) }),
+    params: Type.Object({ model: Type.String({ description: 'Name of the model.' }) }),
     response: { 200: ModelObject, ...ERRORS },
   };
   for (const [prefix, hide] of [['/v1', false], ['', true]] as const) {
     app.get(`${prefix}/models`, { schema: hide ? { hide } : models }, (request, reply) => listModels(request, reply, deps));
-    app.get(`${prefix}/models/*`, { schema: hide ? { hide } : model }, (request, reply) => getModel(request, reply, deps));
+    app.get(`${prefix}/models/:model`, { schema: hide ? { hide } : model }, (request, reply) => getModel(request, reply, deps));
+    // Names such as `deepseek-ai/DeepSeek-V3`, from clients that do not encode the slash.
+    app.get(`${prefix}/models/*`, { schema: { hide: true } }, (request, reply) => getModel(request, reply, deps));
   }
 }
 
@@ -60,7 +64,8 @@ async function listModels(request: FastifyRequest, reply: FastifyReply, deps: Ga
 
 async function getModel(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): Promise<object> {
   const allowed = modelsOf(request, reply, deps);
-  const name = String(Reflect.get(Object(request.params), '*'));
+  const params = Object(request.params) as Readonly<Record<string, string>>;
+  const name = params['model'] ?? params['*'] ?? '';
   if (!deps.models.has(name) || !allowed(name)) {
     throw new MeridianError('model_not_found', { param: 'model', message: `The model '${name}' does not exist.` });
   }

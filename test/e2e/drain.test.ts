@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { openJournal, type JournalPage } from '../../src/billing/index.ts';
+import { noLog, systemClock } from '../../src/core/index.ts';
+import { Asking } from '../support/asking.ts';
+import { MODEL, startTestFleet, type TestFleet, type TestFleetOptions } from '../support/test-fleet.ts';
+import { until } from '../support/until.ts';
+import { recordOf } from '../support/usage-truth.ts';
+
+const BODY = { model: MODEL, seed: 3, max_tokens: 400, ignore_eos: true, messages: [{ role: 'user', content: 'Tell me of the wind' }] };
+
+function ask({ gateway, apiKey }: TestFleet, more: object = {}): Asking {
+  return new Asking({ publicUrl: gateway.publicUrl, apiKey }, { ...BODY, ...more });
+}
+
+async function started(options: TestFleetOptions): Promise<TestFleet> {
+  const fleet = await startTestFleet(options);
+  onTestFinished(() => fleet.close());
+  return fleet;
+}
+
+describe('a node that is drained through the admin API', () => {
+  test('finishes its streams, gets no new ones, and serves again after resume', async () => {
+    const fleet = await started({ regions: { 'gcp-us-east4': 2 } });
+    const streams = Array.from({ length: 10 }, () => ask(fleet, { stream: true }));
+    await until(() => streams.every(({ bytes }) => bytes > 500), 'the streams flow');
+    const drained = fleet.gateway.fleet.get('gcp-us-east4-1');
+    expect((await fleet.admin('POST', '/admin/v1/fleet/gcp-us-east4-1/drain')).status).toBe(202);
+    await until(() => drained?.state === 'draining', 'the node drains');
+    expect(drained?.inFlight).toBeGreaterThan(0);
+
+    const later = await Promise.all(Array.from({ length: 5 }, () => ask(fleet, { max_tokens: 3 }).over()));
+    for (const { requestId } of later) {
+      expect((await recordOf(fleet, requestId)).attempts.map(({ replica }) => replica)).toEqual(['gcp-us-east4-2']);
+    }
+    for (const stream of streams) expect((await stream.over()).isDone).toBe(true);
+    expect(drained?.inFlight).toBe(0);
+
+    expect((await fleet.admin('POST', '/admin/v1/fleet/gcp-us-east4-1/resume')).status).toBe(202);
+    await until(() => drained?.state === 'ready', 'the node serves again');
+  });
+
+  test('that nobody knows is said to be unknown', async () => {
+    const fleet = await started({ regions: {}, agentless: 1 });
+    const { status, json } = await fleet.admin('POST', '/admin/v1/fleet/nobody/drain');
+    expect(status).toBe(404);
+    expect(json['error']).toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('a gateway that is drained', () => {
+  test('finishes every answer under way, refuses new ones, and leaves a whole journal', async () => {
+    let dataDir = '';
+    const fleet = await started({
+      regions: { 'gcp-us-east4': 1 },
+      agentless: 1,
+      config: (config) => ({ ...config, dataDir: (dataDir = config.dataDir) }),
+    });
+    const under = Array.from({ length: 20 }, (_, i) => ask(fleet, { stream: i % 2 === 0 }));
+    const isFlowing = (): boolean => under.every(({ isSent, bytes }, i) => isSent && (i % 2 === 1 || bytes > 500));
+    await until(isFlowing, 'the answers are under way');
+    const gone = fleet.gateway.drain();
+
+    const refused: Asking[] = [];
+    await until(async () => {
+      refused.push(await ask(fleet).over());
+      return refused.at(-1)?.status === 503;
+    }, 'new requests are refused');
+    expect(refused.at(-1)?.headers).toMatchObject({ connection: 'close', 'retry-after': '1' });
+    expect(refused.at(-1)?.error?.['code']).toBe('overloaded');
+    const readiness = await fetch(`${fleet.gateway.adminUrl}/readyz`);
+    expect(readiness.status).toBe(503);
+    expect(await readiness.json()).toMatchObject({ reasons: ['draining'] });
+
+    for (const asking of under) expect((await asking.over()).isAcknowledged).toBe(true);
+    await gone;
+    const { entries } = await journalOf(dataDir);
+    for (const { requestId } of under) {
+      expect(entries.find(({ record }) => record.requestId === requestId)?.record.outcome).toBe('completed');
+    }
+  });
+
+  test('settles what it has to cut when the time is up, by the count of the engines', async () => {
+    let dataDir = '';
+    const fleet = await started({
+      regions: { 'gcp-us-east4': 1 },
+      agentless: 1,
+      config: (config) => ({ ...config, dataDir: (dataDir = config.dataDir), drain: { readinessMs: 0, streamsMs: 100 } }),
+    });
+    const endless = Array.from({ length: 6 }, () => ask(fleet, { stream: true, max_tokens: 20_000 }));
+    await until(() => endless.every(({ bytes }) => bytes > 500), 'the streams flow');
+    await fleet.gateway.drain();
+    const { entries } = await journalOf(dataDir);
+    for (const asking of endless) {
+      await asking.over();
+      expect(asking.isDone).toBe(false);
+      const record = entries.find((entry) => entry.record.requestId === asking.requestId)?.record;
+      expect(record).toMatchObject({ outcome: 'aborted', estimated: false });
+    }
+  });
+});
+
+async function journalOf(dataDir: string): Promise<JournalPage> {
+  const journal = await openJournal({ path: join(dataDir, 'journal.sqlite'), groupCommitMs: 1, streamGroupCommitMs: 1, clock: systemClock, log: noLog });
+  const page = await journal.list({ limit: 1_000 });
+  await journal.close();
+  return page;
+}

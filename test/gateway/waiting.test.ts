@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest';
+import { SettlementInbox, Sweep } from '../../src/gateway/index.ts';
+import type { Settlement } from '../../src/openai/index.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+describe('the sweep', () => {
+  test('calls every task each period with the time, until the task is taken away', () => {
+    const clock = new ManualClock();
+    const sweep = new Sweep(clock, 100);
+    const seen: string[] = [];
+    const forget = sweep.add((now) => seen.push(`a${now}`));
+    sweep.add((now) => seen.push(`b${now}`));
+    clock.advance(200);
+    forget();
+    clock.advance(100);
+    expect(seen).toEqual(['a100', 'b100', 'a200', 'b200', 'b300']);
+  });
+
+  test('lets a task take itself away', () => {
+    const clock = new ManualClock();
+    const sweep = new Sweep(clock, 100);
+    let calls = 0;
+    const forget = sweep.add(() => {
+      calls += 1;
+      forget();
+    });
+    clock.advance(500);
+    expect(calls).toBe(1);
+  });
+
+  test('has one timer however many tasks there are, and none once it is closed', () => {
+    const clock = new ManualClock();
+    const sweep = new Sweep(clock, 100);
+    for (let i = 0; i < 1_000; i += 1) sweep.add(() => {});
+    expect(clock.pending).toBe(1);
+    sweep.close();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('the settlement inbox', () => {
+  const settlement: Settlement = { usage: null, counted: null, frames: 3 };
+
+  test('hands a settlement to whoever waits for it, and to nobody else', async () => {
+    const clock = new ManualClock();
+    const late: string[] = [];
+    const inbox = new SettlementInbox(clock, (attempt) => late.push(attempt));
+    const waiting = inbox.wait('a', 100);
+    inbox.deliver('b', settlement);
+    inbox.deliver('a', settlement);
+    expect(await waiting).toBe(settlement);
+    expect(late).toEqual(['b']);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('stops waiting in time; what comes then is late, and so is a second one', async () => {
+    const clock = new ManualClock();
+    const late: string[] = [];
+    const inbox = new SettlementInbox(clock, (attempt) => late.push(attempt));
+    const waiting = inbox.wait('a', 100);
+    clock.advance(100);
+    expect(await waiting).toBeNull();
+    inbox.deliver('a', settlement);
+    inbox.deliver('a', settlement);
+    expect(late).toEqual(['a', 'a']);
+  });
+});
