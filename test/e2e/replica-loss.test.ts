@@ -23,9 +23,9 @@ describe('a replica that fails', () => {
       agentless: 1,
       config: (config) => ({
         ...config,
-        // The node is dearer, if only by a little, so that everything goes to the agentless replica as long as it may.
-        balancer: { ...config.balancer, prefillTokensPerS: 90, tieMs: 0 },
-        breaker: { failuresMax: 3, openMs: 400, openMsMax: 400 },
+        // The node is far dearer, so that everything goes to the agentless replica as long as it may.
+        balancer: { ...config.balancer, prefillTokensPerS: 0.009, tieMs: 0 },
+        breaker: { failuresMax: 3, openMs: 1_000, openMsMax: 1_000 },
         retries: { ...config.retries, jitterMinMs: 0, jitterMaxMs: 1 },
       }),
     });
