@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { systemClock, systemRng } from '../core/index.ts';
-import { startNodeDaemon, type NodeDaemonOptions } from '../node/index.ts';
+import { LINK_DEFAULTS, startNodeDaemon, type NodeDaemonOptions } from '../node/index.ts';
 import { startDistanceProxy, startSimEngine } from '../sim/index.ts';
 import { jsonLog } from '../telemetry/index.ts';
 import type { JoinOrder, RegionOrder } from './demo-region-process.ts';
@@ -36,17 +36,7 @@ async function main(): Promise<void> {
         weightDtype: 'fp8',
         contextTokens,
         listen: { host: '127.0.0.1', port: 0 },
-        link: {
-          loadMsMin: 50,
-          loadMsMax: 500,
-          pingMs: 500,
-          deadMs: 2_000,
-          batchWindowMs: 1,
-          reconnectMinMs: 250,
-          reconnectMaxMs: 5_000,
-          messageBytesMax: 16 << 20,
-          heldBytesMax: 64 << 20,
-        },
+        link: LINK_DEFAULTS,
         drainMs: 3_000,
       };
       return startNodeDaemon(options, { ...world, log });

@@ -1,2 +1,2 @@
 export { NodeDaemon, startNodeDaemon } from './daemon.ts';
-export { NodeOptionsError, type NodeDaemonOptions } from './options.ts';
+export { LINK_DEFAULTS, NodeOptionsError, type NodeDaemonOptions } from './options.ts';

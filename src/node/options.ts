@@ -53,6 +53,19 @@ export interface LinkOptions {
   readonly heldBytesMax: number;
 }
 
+/** The link as the configuration has it by default. */
+export const LINK_DEFAULTS: LinkOptions = {
+  loadMsMin: 50,
+  loadMsMax: 500,
+  pingMs: 500,
+  deadMs: 2_000,
+  batchWindowMs: 1,
+  reconnectMinMs: 250,
+  reconnectMaxMs: 10_000,
+  messageBytesMax: 16 << 20,
+  heldBytesMax: 64 << 20,
+};
+
 /** Bounds that hardly anybody needs to change. */
 export interface NodeTuning {
   /** Attempts in the engine at once, each on its own connection; beyond them the node answers 503. */

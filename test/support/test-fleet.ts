@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startGateway, type Gateway } from '../../src/app.ts';
 import { gatewayDefaults, type GatewayConfig } from '../../src/config/index.ts';
 import { noLog, seededRng, systemClock } from '../../src/core/index.ts';
-import { startNodeDaemon, type NodeDaemon, type NodeDaemonOptions } from '../../src/node/index.ts';
+import { LINK_DEFAULTS, startNodeDaemon, type NodeDaemon, type NodeDaemonOptions } from '../../src/node/index.ts';
 import { startSimEngine, type SimEngine, type SimEngineOptions } from '../../src/sim/index.ts';
 import { until } from './until.ts';
 
@@ -106,17 +106,7 @@ export function nodeOptions(id: string, region: string, url: string, fleetUrl: s
     weightDtype: 'fp8',
     contextTokens: 163_840,
     listen: { host: '127.0.0.1', port: 0 },
-    link: {
-      loadMsMin: 50,
-      loadMsMax: 500,
-      pingMs: 200,
-      deadMs: 2_000,
-      batchWindowMs: 1,
-      reconnectMinMs: 20,
-      reconnectMaxMs: 200,
-      messageBytesMax: 16 << 20,
-      heldBytesMax: 64 << 20,
-    },
+    link: { ...LINK_DEFAULTS, pingMs: 200, reconnectMinMs: 20, reconnectMaxMs: 200 },
     drainMs: 5_000,
   };
 }
