@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { SkippedReporter } from './test/house/skipped-reporter.ts';
 
@@ -7,6 +8,8 @@ const counts = ['json', { outputFile: 'node_modules/.cache/test-results.json' }]
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Tests wait for sockets and processes more than they compute: on two cores one worker would leave one idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 20_000,
     hookTimeout: 20_000,
     reporters: process.env['CI'] === 'true' ? [...reporters, [...counts]] : [...reporters],

@@ -71,7 +71,7 @@ export class AttemptError extends Error {
 }
 
 /**
- * - `unreachable`: no connection; the engine never got the request.
+ * - `unreachable`: no connection, or it broke before the engine showed any sign of having begun.
  * - `broken`: the connection or the answer broke off.
  * - `empty`: a 200 without a single token.
  * - `engine`: the engine reported an error of its own within a 200.

@@ -93,7 +93,7 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
   onResponseError(controller: Controller, error: Error): void {
     if (this.#isOver) return;
     if (error instanceof AttemptError) return this.#fail(controller, error.kind, error.message, error.cause);
-    this.#fail(controller, isConnectFailure(error) ? 'unreachable' : 'broken', error.message, error);
+    this.#fail(controller, this.#head === null ? 'unreachable' : 'broken', error.message, error);
   }
 
   #onStreamBytes(controller: Controller, chunk: Buffer): void {
@@ -195,21 +195,6 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
 /** The event as it goes on: its own bytes when its JSON is unchanged. */
 function asEvent(event: Buffer, data: Buffer, json: Buffer): Buffer {
   return json === data ? event : Buffer.concat([EVENT_START, json, EVENT_END]);
-}
-
-const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ETIMEDOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
-
-/** Whether the engine surely never got the request. */
-function isConnectFailure(error: Error): boolean {
-  return NOT_CONNECTED.has(Reflect.get(error, 'code'));
 }
 
 function isEmptyAnswer(answer: unknown): boolean {

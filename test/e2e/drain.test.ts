@@ -54,16 +54,18 @@ describe('a gateway that is drained', () => {
     const fleet = await started({
       regions: { 'gcp-us-east4': 1 },
       agentless: 1,
-      config: (config) => ({ ...config, dataDir: (dataDir = config.dataDir) }),
+      config: (config) => ({ ...config, dataDir: (dataDir = config.dataDir), drain: { readinessMs: 0, streamsMs: 20_000 } }),
     });
     const under = Array.from({ length: 20 }, (_, i) => ask(fleet, { stream: i % 2 === 0 }));
     const isFlowing = (): boolean => under.every(({ isSent, bytes }, i) => isSent && (i % 2 === 1 || bytes > 500));
     await until(isFlowing, 'the answers are under way');
+    // Nothing that is under way may end before everything was looked at.
+    for (const { model } of fleet.engines) model.slowdown = 50;
     const gone = fleet.gateway.drain();
 
     const refused: Asking[] = [];
     await until(async () => {
-      refused.push(await ask(fleet).over());
+      refused.push(await ask(fleet, { max_tokens: 1 }).over());
       return refused.at(-1)?.status === 503;
     }, 'new requests are refused');
     expect(refused.at(-1)?.headers).toMatchObject({ connection: 'close', 'retry-after': '1' });
@@ -72,6 +74,7 @@ describe('a gateway that is drained', () => {
     expect(readiness.status).toBe(503);
     expect(await readiness.json()).toMatchObject({ reasons: ['draining'] });
 
+    for (const { model } of fleet.engines) model.slowdown = 1;
     for (const asking of under) expect((await asking.over()).isAcknowledged).toBe(true);
     await gone;
     const { entries } = await journalOf(dataDir);
