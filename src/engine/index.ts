@@ -1,4 +1,5 @@
 export type { EngineAdapter, EngineInfo, EngineLoad } from './engine-adapter.ts';
+export { EngineAttempt, type EngineAttemptDeps, type EngineAttemptEnd } from './engine-attempt.ts';
 export { EngineClient, EngineStatusError, isRefused } from './engine-client.ts';
 export { openaiAdapter } from './openai.ts';
 export { sglangAdapter } from './sglang.ts';

@@ -74,7 +74,7 @@ export class AttemptRunner {
     counters.attemptsStarted += 1;
     this.#running.set(attempt, ready.rank);
     this.#runningByRank.set(ready.rank, this.inFlightOf(ready.rank) + 1);
-    client.dispatch(head.path, passedHeaders(head.headers), ready.body, attempt);
+    client.dispatch(head.path, passedHeaders(head.headers), ready.body, attempt.raw);
     this.#deps.onWork();
     return attempt;
   }

@@ -1,66 +1,29 @@
 import type { Dispatcher } from 'undici';
-import type { Cancel, Clock } from '../../core/index.ts';
-import { AttemptError, EngineAnswer, NO_USAGE, type AttemptTerms, type EngineAnswerLimits, type Settlement } from '../../openai/index.ts';
-
-type Controller = Dispatcher.DispatchController;
-type Headers = Record<string, string | string[] | undefined>;
-
-export interface AgentlessAttemptDeps {
-  readonly clock: Clock;
-  readonly limits: EngineAnswerLimits;
-  /** How long the engine's last counts are waited for after an abort. */
-  readonly abortWaitMs: number;
-  /** An abort that came before the engine had read the request is not obeyed, so it is said again this often. */
-  readonly abortRepeatMs: number;
-  /** Tells the engine to stop an attempt; null when only closing the connection stops it. */
-  readonly abort: ((attemptId: string) => void) | null;
-}
-
-type State =
-  | { readonly kind: 'running' }
-  /** The engine was told to stop, and is read in silence until it has. */
-  | { readonly kind: 'stopping'; readonly reason: Error }
-  | { readonly kind: 'over' };
+import { EngineAttempt, type EngineAttemptDeps, type EngineAttemptEnd } from '../../engine/index.ts';
+import { AttemptError, settlementTrailers, type AttemptTerms } from '../../openai/index.ts';
 
 /**
- * One attempt on an agentless replica: the handler of its raw dispatch, and the controller that the gateway's own handler
- * gets. It does what a node daemon does for an attempt that was cancelled: the engine is told, and its answer read to the
- * end for a bounded time, so that the tokens it made before it obeyed are counted.
+ * One attempt on an agentless replica, as the gateway's handler sees it: the controller over the attempt in the engine,
+ * which does here what a node daemon does there.
  */
-export class AgentlessAttempt implements Dispatcher.DispatchHandler, Dispatcher.DispatchController {
+export class AgentlessAttempt implements Dispatcher.DispatchController {
+  /** The handler of the raw dispatch. */
+  readonly raw: EngineAttempt;
   readonly #handler: Dispatcher.DispatchHandler;
-  readonly #terms: AttemptTerms;
-  readonly #deps: AgentlessAttemptDeps;
-  readonly #answer: EngineAnswer;
-  #state: State = { kind: 'running' };
-  #controller: Controller | null = null;
-  #isSent = false;
   #reason: Error | null = null;
-  #cancelWait: Cancel = () => {};
-  #cancelRepeat: Cancel = () => {};
 
-  constructor(handler: Dispatcher.DispatchHandler, terms: AttemptTerms, deps: AgentlessAttemptDeps) {
+  constructor(handler: Dispatcher.DispatchHandler, terms: AttemptTerms, deps: EngineAttemptDeps) {
     this.#handler = handler;
-    this.#terms = terms;
-    this.#deps = deps;
-    this.#answer = new EngineAnswer(
-      {
-        onResponseStart: (_controller, status, headers) => {
-          if (this.#state.kind === 'running') handler.onResponseStart?.(this, status, headers);
-        },
-        onResponseData: (_controller, bytes) => {
-          if (this.#state.kind === 'running') handler.onResponseData?.(this, bytes);
-        },
-        onResponseEnd: (_controller, trailers) => this.#end(() => handler.onResponseEnd?.(this, trailers)),
-        onResponseError: (_controller, error) => this.#end(() => this.#fail(error)),
-      },
-      terms,
-      deps.limits,
-    );
+    this.raw = new EngineAttempt(terms, deps, {
+      onBytes: () => {},
+      onHead: (status, headers) => handler.onResponseStart?.(this, status, headers),
+      onData: (bytes) => handler.onResponseData?.(this, bytes),
+      onOver: (end) => this.#tell(end),
+    });
   }
 
   get paused(): boolean {
-    return this.#controller?.paused ?? false;
+    return this.raw.isPaused;
   }
 
   get aborted(): boolean {
@@ -71,70 +34,39 @@ export class AgentlessAttempt implements Dispatcher.DispatchHandler, Dispatcher.
     return this.#reason;
   }
 
+  /** Tells the handler that it begins; it may give up at once. */
+  start(): void {
+    this.#handler.onRequestStart?.(this, {});
+  }
+
   pause(): void {
-    if (this.#state.kind === 'running') this.#controller?.pause();
+    this.raw.pause();
   }
 
   resume(): void {
-    this.#controller?.resume();
+    this.raw.resume();
   }
 
-  /** Gives the attempt up. A client that left waits for nothing, so the engine's last counts can be; what has timed out is not waited for. */
+  /** Gives the attempt up. A client that left waits for nothing, so the engine's last counts can be; what has timed out does. */
   abort(reason: Error): void {
-    if (this.#state.kind !== 'running' || this.#reason !== null) return;
+    if (this.#reason !== null || this.raw.isOver) return;
     this.#reason = reason;
-    const { abort, clock, abortWaitMs, abortRepeatMs } = this.#deps;
-    const isAwaited = reason instanceof AttemptError && reason.kind === 'cancelled';
-    if (!this.#isSent || abort === null || !isAwaited) return this.#controller?.abort(reason);
-    this.#state = { kind: 'stopping', reason };
-    abort(this.#terms.id);
-    this.#cancelRepeat = clock.every(abortRepeatMs, () => abort(this.#terms.id));
-    this.#cancelWait = clock.after(abortWaitMs, () => this.#controller?.abort(reason));
-    this.resume();
+    if (reason instanceof AttemptError && reason.kind !== 'cancelled') this.raw.giveUp();
+    else this.raw.stop();
   }
 
-  onRequestStart(controller: Controller): void {
-    this.#controller = controller;
-    this.#handler.onRequestStart?.(this, {});
-    // The handler may have given it up at once: then nothing is sent.
-    this.#isSent = !controller.aborted;
-  }
-
-  onResponseStart(controller: Controller, status: number, headers: Headers): void {
-    this.#answer.onResponseStart(controller, status, headers);
-  }
-
-  onResponseData(controller: Controller, bytes: Buffer): void {
-    this.#answer.onResponseData(controller, bytes);
-  }
-
-  onResponseEnd(controller: Controller): void {
-    this.#answer.onResponseEnd(controller);
-  }
-
-  onResponseError(controller: Controller, error: Error): void {
-    this.#answer.onResponseError(controller, error);
-  }
-
-  /** Ends the attempt once; `tell` does so for one that was not being stopped. */
-  #end(tell: () => void): void {
-    const state = this.#state;
-    if (state.kind === 'over') return;
-    this.#state = { kind: 'over' };
-    this.#cancelWait();
-    this.#cancelRepeat();
-    if (state.kind === 'running') return tell();
-    const { reason } = state;
-    this.#handler.onResponseError?.(this, new AttemptError('cancelled', reason.message, this.#answer.settlement, { cause: reason }));
-  }
-
-  /** The engine may still be at work on an answer that broke, so it is told to stop. */
-  #fail(error: Error): void {
-    if (this.#isSent) this.#deps.abort?.(this.#terms.id);
-    const { kind, message, cause } = error instanceof AttemptError ? error : new AttemptError('broken', error.message, null);
-    this.#handler.onResponseError?.(this, new AttemptError(kind, message, this.#isSent ? this.#answer.settlement : NOT_BEGUN, { cause }));
+  #tell(end: EngineAttemptEnd): void {
+    switch (end.kind) {
+      case 'whole':
+        return this.#handler.onResponseEnd?.(this, settlementTrailers(end.settlement));
+      case 'failed':
+        return this.#handler.onResponseError?.(this, end.error);
+      case 'stopped': {
+        const { reason } = this;
+        const kind = reason instanceof AttemptError ? reason.kind : 'cancelled';
+        const message = reason?.message ?? 'the attempt was stopped';
+        return this.#handler.onResponseError?.(this, new AttemptError(kind, message, end.settlement, { cause: reason }));
+      }
+    }
   }
 }
-
-/** What never reached the engine has cost it nothing, and that is known exactly. */
-const NOT_BEGUN: Settlement = { usage: null, counted: NO_USAGE, frames: 0 };

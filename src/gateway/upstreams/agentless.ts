@@ -1,9 +1,9 @@
 import type { Dispatcher } from 'undici';
 import type { Cancel, Clock, Logger, Rng } from '../../core/index.ts';
-import { EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter } from '../../engine/index.ts';
+import { EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter, type EngineAttemptDeps } from '../../engine/index.ts';
 import { Replica, type BreakerOptions } from '../../health/index.ts';
 import type { AttemptDispatch, EngineAnswerLimits, Upstream } from '../../openai/index.ts';
-import { AgentlessAttempt, type AgentlessAttemptDeps } from './agentless-attempt.ts';
+import { AgentlessAttempt } from './agentless-attempt.ts';
 
 /** An OpenAI-compatible engine that the gateway reaches by its URL, with no node daemon in front of it. */
 export interface AgentlessOptions {
@@ -46,7 +46,7 @@ export class AgentlessReplica implements Upstream {
   readonly #deps: AgentlessDeps;
   readonly #client: EngineClient;
   readonly #adapter: EngineAdapter;
-  readonly #attemptDeps: AgentlessAttemptDeps;
+  readonly #attemptDeps: EngineAttemptDeps;
   readonly #stopPolling: Cancel;
   #lastDispatch = 0;
   #seq = 0;
@@ -86,7 +86,9 @@ export class AgentlessReplica implements Upstream {
   dispatch({ path, headers, body, attempt }: AttemptDispatch, handler: Dispatcher.DispatchHandler): boolean {
     this.#lastDispatch += 1;
     const prepared = this.#adapter.prepareBody(body, attempt, 0);
-    this.#client.dispatch(path, headers, prepared, new AgentlessAttempt(handler, attempt, this.#attemptDeps));
+    const running = new AgentlessAttempt(handler, attempt, this.#attemptDeps);
+    running.start();
+    if (!running.raw.isOver) this.#client.dispatch(path, headers, prepared, running.raw);
     return true;
   }
 
