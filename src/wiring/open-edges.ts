@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { GatewayConfig } from '../config/index.ts';
+import { wait, type Clock } from '../core/index.ts';
 import { adminRoutes, createEdge, openapiDocument, parseBody, publicRoutes, type AdminDeps, type GatewayDeps } from '../gateway/index.ts';
 import { listen, tlsOf, type ListenAt } from './listener.ts';
 import type { Teardown } from './teardown.ts';
@@ -10,6 +11,8 @@ export interface Edges {
   readonly publicUrl: string;
   readonly adminUrl: string;
 }
+
+const FLUSH_MS = 2_000;
 
 type AdminParts = Pick<AdminDeps, 'keys' | 'operate' | 'scrape'> & { readonly isLeaving: () => boolean };
 
@@ -26,8 +29,11 @@ export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin:
     unreadyReasons: () => unreadyReasons(deps, admin.isLeaving()),
     openapi: () => openapiDocument(publicApp, adminApp),
   });
-  const adminUrl = await open(adminApp, config.listen.admin, 'listen.admin', teardown);
-  const publicUrl = await open(publicApp, config.listen.public, 'listen.public', teardown);
+  await Promise.all([publicApp.ready(), adminApp.ready()]);
+  closeAtEnd(adminApp, deps.clock, admin.isLeaving, teardown);
+  closeAtEnd(publicApp, deps.clock, admin.isLeaving, teardown);
+  const adminUrl = await listen(adminApp.server, config.listen.admin, 'listen.admin', 'http');
+  const publicUrl = await listen(publicApp.server, config.listen.public, 'listen.public', 'http');
   return { publicUrl: `${publicUrl}/v1`, adminUrl };
 }
 
@@ -36,16 +42,17 @@ function edge(config: GatewayConfig, at: ListenAt, deps: GatewayDeps, readBody: 
   return createEdge({ bodyBytesMax, headerBytesMax, receiveMs: config.timeouts.receiveMs, clock: deps.clock, readBody, tls: tlsOf(at) });
 }
 
-async function open(app: FastifyInstance, at: ListenAt, path: string, teardown: Teardown): Promise<string> {
-  await app.ready();
+/** What is open after a drain holds the end of an answer that its client has not taken yet: it gets a little time. */
+function closeAtEnd(app: FastifyInstance, clock: Clock, isLeaving: () => boolean, teardown: Teardown): void {
   teardown.add({
     async close() {
-      app.server.close();
+      const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
+      app.server.closeIdleConnections();
+      if (isLeaving()) await Promise.race([closed, wait(clock, FLUSH_MS)]);
       app.server.closeAllConnections();
       await app.close();
     },
   });
-  return listen(app.server, at, path, 'http');
 }
 
 function unreadyReasons({ journal, fleet, clock }: GatewayDeps, isLeaving: boolean): string[] {
