@@ -64,7 +64,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     inFlight,
     active,
     fleet,
-    tokenRatio: new TokenRatio(Object.values(config.models)[0]?.bytesPerToken),
+    tokenRatio: new TokenRatio(Object.entries(config.models).map(([name, { bytesPerToken }]) => [name, bytesPerToken])),
     settlements,
     sweep,
     metrics: gatewayMetrics(metrics, { fleet, inFlight }),
@@ -92,13 +92,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
 }
 
 /** Resolves when no request is under way, or after `maxMs`. */
-function idle({ clock, sweep, inFlight }: GatewayDeps, maxMs: number): Promise<void> {
+async function idle({ clock, inFlight }: GatewayDeps, maxMs: number): Promise<void> {
   const untilMs = clock.now() + maxMs;
-  return new Promise((resolve) => {
-    const forget = sweep.add((now) => {
-      if (inFlight.inFlight > 0 && now < untilMs) return;
-      forget();
-      resolve();
-    });
-  });
+  while (inFlight.inFlight > 0 && clock.now() < untilMs) await wait(clock, SWEEP_MS);
 }

@@ -22,9 +22,12 @@ export function count(description: string, options: { default?: number; minimum?
   return Type.Integer({ description, minimum: 1, ...options });
 }
 
-/** A whole number of milliseconds; zero means at once. */
+/** Node's timers hold 24 days, and fire at once beyond that: a day is more than anything here waits. */
+const WAIT_MS_MAX = 86_400_000;
+
+/** A whole number of milliseconds, a day at most; zero means at once. */
 export function milliseconds(description: string, defaultMs: number) {
-  return Type.Integer({ description, minimum: 0, default: defaultMs });
+  return Type.Integer({ description, minimum: 0, maximum: WAIT_MS_MAX, default: defaultMs });
 }
 
 /** Any number from `minimum`. */

@@ -22,10 +22,6 @@ export class ActiveRequests {
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  get count(): number {
-    return this.#contexts.size;
-  }
-
   /** How far each has come: should this process die, it is settled by that. */
   checkpoints(now: number): Checkpoint[] {
     return [...this.#contexts].map((context) => {

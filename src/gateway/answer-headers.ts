@@ -23,11 +23,16 @@ export function answerHeaders(
     };
     if (shown.organization !== null) headers['openai-organization'] = shown.organization;
     if (shown.replica !== null && deps.options.exposeReplica) {
-      headers['x-meridian-replica'] = shown.replica.id;
-      headers['x-meridian-region'] = shown.replica.region;
+      headers['x-meridian-replica'] = headerText(shown.replica.id);
+      headers['x-meridian-region'] = headerText(shown.replica.region);
     }
     if (deps.isDraining()) headers['connection'] = 'close';
     return headers;
   }
   return shown;
+}
+
+/** Names are free text, and Node throws on what no header may hold. */
+function headerText(name: string): string {
+  return name.replaceAll(/[^\x20-\x7e]/g, '?');
 }

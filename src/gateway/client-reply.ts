@@ -7,6 +7,7 @@ const DONE = Buffer.from('data: [DONE]\n\n');
 const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
 const SPACE = Buffer.from(' ');
 const CRLF = 0x0a0d;
+const PIECE_BYTES = 64 * 1024;
 
 type State = 'open' | 'committed' | 'finished' | 'gone';
 
@@ -45,11 +46,6 @@ export class ClientReply {
 
   get isCommitted(): boolean {
     return this.#state !== 'open';
-  }
-
-  /** Bytes that the client has not taken yet. */
-  get waitingBytes(): number {
-    return this.#response.socket?.writableLength ?? this.#response.writableLength;
   }
 
   /** Calls `listener` once if the client leaves before the answer is whole; at once if it has left. */
@@ -106,25 +102,20 @@ export class ClientReply {
   /** Ends a stream that is whole. */
   endStream(): void {
     if (this.#state !== 'committed') return;
-    this.write(DONE);
-    this.#finish();
+    this.#finish(DONE);
   }
 
   /** Sends an answer in one piece, and ends. */
   endWhole(status: number, body: Buffer, headers: Readonly<Record<string, string>> = {}): void {
-    if (this.#state === 'committed') {
-      this.write(body);
-      return this.#finish();
-    }
+    if (this.#state === 'committed') return this.#finish(body);
     if (this.#state !== 'open') return;
-    this.#state = 'finished';
     this.#response.writeHead(status, {
       ...this.#headers(),
       ...headers,
       'content-type': 'application/json',
       'content-length': String(body.length),
     });
-    this.#response.end(body);
+    this.#finish(body);
   }
 
   /** Ends with an error: with its status if that can still be said, else as an event, and without `[DONE]`. */
@@ -134,14 +125,39 @@ export class ClientReply {
     this.endWhole(error.row.status, Buffer.from(isEvent ? `data: ${text}\n\n` : text), { ...errorHeaders(error), ...headers });
   }
 
+  /**
+   * Resolves once the client has taken all of an answer that has ended, or has left. One that takes nothing for
+   * `stillMsMax` is cut.
+   */
+  taken(stillMsMax: number): Promise<void> {
+    const response = this.#response;
+    if (response.writableFinished || response.destroyed) return Promise.resolve();
+    // Each piece that is taken starts Node's timeout of the socket anew; without a listener it cuts.
+    response.socket?.setTimeout(stillMsMax);
+    return new Promise((resolve) => {
+      response.once('finish', resolve);
+      response.once('close', resolve);
+    });
+  }
+
   /** Cuts a client that does not read. */
   cut(): void {
     this.#response.destroy();
   }
 
-  #finish(): void {
+  /** Sends the last bytes, in pieces that follow as the client takes them: one long write would not tell a slow one from a dead one. */
+  #finish(last: Buffer): void {
     this.#state = 'finished';
-    this.#response.end();
+    const response = this.#response;
+    let at = 0;
+    const send = (): void => {
+      while (last.length - at > PIECE_BYTES) {
+        at += PIECE_BYTES;
+        if (!response.write(last.subarray(at - PIECE_BYTES, at))) return void response.once('drain', send);
+      }
+      response.end(last.subarray(at));
+    };
+    send();
   }
 
   #onClose(): void {

@@ -29,6 +29,6 @@ export interface GatewayDeps {
   readonly sweep: Sweep;
   readonly metrics: GatewayMetrics;
   readonly tracing: Tracing;
-  /** True from SIGTERM on: nothing new is taken. */
+  /** True once readiness has been off for its time after SIGTERM: from then on nothing new is taken. */
   readonly isDraining: () => boolean;
 }

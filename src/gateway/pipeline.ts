@@ -44,6 +44,8 @@ export async function serve(
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
       const context: RequestContext = { request, key, ask, reply, span, shown, attempts: [], current: null, isWorkLost: false };
       await answer(context, candidates, deps);
+      // Until then the request is under way: a drain must not cut what the client has not taken yet.
+      await reply.taken(deps.options.timeouts.slowReaderMs);
     } finally {
       permit.release();
     }
@@ -85,5 +87,6 @@ function finish({ reply, isWorkLost }: RequestContext, outcome: AnswerOutcome): 
 
 function refuse(request: ReceivedRequest, reply: ClientReply, error: MeridianError, deps: GatewayDeps): void {
   reply.fail(error);
+  void reply.taken(deps.options.timeouts.slowReaderMs);
   observeRefusal(request, error, deps);
 }

@@ -1,22 +1,23 @@
 import type { Clock } from '../core/index.ts';
+import type { SettledMessage } from '../link/index.ts';
 import type { Settlement } from '../openai/index.ts';
 
 /** Where nodes' exact counts of attempts that were cut meet the requests that wait for them. */
 export class SettlementInbox {
   readonly #clock: Clock;
-  readonly #onLate: (attempt: string, settlement: Settlement) => void;
+  readonly #onLate: (settled: SettledMessage) => void;
   readonly #awaited = new Map<string, (settlement: Settlement) => void>();
 
   /** `onLate` gets settlements that nobody waits for any more. */
-  constructor(clock: Clock, onLate: (attempt: string, settlement: Settlement) => void) {
+  constructor(clock: Clock, onLate: (settled: SettledMessage) => void) {
     this.#clock = clock;
     this.#onLate = onLate;
   }
 
-  deliver(attempt: string, settlement: Settlement): void {
-    const waiter = this.#awaited.get(attempt);
-    if (waiter === undefined) this.#onLate(attempt, settlement);
-    else waiter(settlement);
+  deliver(settled: SettledMessage): void {
+    const waiter = this.#awaited.get(settled.attempt);
+    if (waiter === undefined) this.#onLate(settled);
+    else waiter(settled.settlement);
   }
 
   /** The node's settlement of `attempt`, or null when none came within `timeoutMs`. */

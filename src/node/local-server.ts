@@ -18,7 +18,7 @@ export class LocalServer {
   constructor(actions: LocalServerActions) {
     this.#actions = actions;
     this.#http = createServer((request, response) => {
-      const path = new URL(request.url ?? '/', 'http://node').pathname;
+      const path = (request.url ?? '/').split('?')[0] ?? '/';
       request.resume();
       this.#answer(request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET'), path, response);
     });

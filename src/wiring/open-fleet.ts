@@ -27,9 +27,9 @@ const EVENT_BYTES_MAX = 1 << 20;
 /** The replicas: those that nodes bring over their links, and those the configuration names by URL. */
 export async function openFleet(config: GatewayConfig, world: World, journal: Journal, teardown: Teardown): Promise<OpenFleet> {
   const fleet = new Fleet();
-  const settlements = new SettlementInbox(world.clock, (attemptId, settlement) => {
+  const settlements = new SettlementInbox(world.clock, ({ attempt, outcome, settlement }) => {
     const usage = settlement.usage ?? settlement.counted;
-    if (usage !== null) journal.lateSettlement({ attemptId, usage, outcome: 'aborted' });
+    if (usage !== null) journal.lateSettlement({ attemptId: attempt, usage, outcome });
   });
   for (const replica of config.replicas) fleet.add(agentless(replica, config, world, teardown));
   const listener = config.listen.fleet;
@@ -46,7 +46,7 @@ export async function openFleet(config: GatewayConfig, world: World, journal: Jo
       breaker: config.breaker,
       members: { gateway: config.gateway.id, gateways: [] },
     },
-    { ...world, fleet, onSettled: ({ attempt, settlement }) => settlements.deliver(attempt, settlement) },
+    { ...world, fleet, onSettled: (settled) => settlements.deliver(settled) },
   );
   teardown.add({
     close() {

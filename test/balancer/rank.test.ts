@@ -70,15 +70,17 @@ describe('the ranking', () => {
 
 describe('the token ratio', () => {
   test('begins with what it is told, and comes near what is reported, for each model apart', () => {
-    const ratio = new TokenRatio(4);
+    const ratio = new TokenRatio();
     expect(ratio.estimate('m', 401)).toBe(101);
     for (let i = 0; i < 500; i += 1) ratio.learn('m', 1_000, 500);
     expect(ratio.estimate('m', 1_000)).toBeCloseTo(500, -1);
     expect(ratio.estimate('n', 1_000)).toBe(250);
+    const told = new TokenRatio([['m', 2], ['n', 5]]);
+    expect([told.estimate('m', 1_000), told.estimate('n', 1_000), told.estimate('o', 1_000)]).toEqual([500, 200, 250]);
   });
 
   test('is not led astray by one odd report', () => {
-    const ratio = new TokenRatio(4);
+    const ratio = new TokenRatio();
     ratio.learn('m', 4_000_000, 1);
     ratio.learn('m', 100, 0);
     expect(ratio.estimate('m', 1_000)).toBeGreaterThan(180);

@@ -95,14 +95,14 @@ timeouts:
       '10 replicas[0].url is "10.0.0.5:8000"; it must be a URL with http:// or https://',
       '12 replicas[0].models is an empty list; it must be a list of at least one',
       '13 replicas[0].engine is "vllm"; it must be one of openai, sglang (default "openai")',
-      '15 timeouts.stall_ms is "15s"; it must be a whole number, 0 or more (default 15000)',
+      '15 timeouts.stall_ms is "15s"; it must be a whole number from 0 to 86400000 (default 15000)',
     ]);
   });
 
   test.each<{ what: string; yaml: string; faults: string[] }>([
     { what: 'an empty section', yaml: 'limits:\n', faults: ['5 limits is empty; it must be a section with keys'] },
     { what: 'a fraction where whole numbers stand', yaml: 'limits: { in_flight_max: 1.5 }', faults: ['5 limits.in_flight_max is 1.5; it must be a whole number, 1 or more (default 10000)'] },
-    { what: 'a negative time', yaml: 'timeouts:\n  connect_ms: -1', faults: ['6 timeouts.connect_ms is -1; it must be a whole number, 0 or more (default 1000)'] },
+    { what: 'a negative time', yaml: 'timeouts:\n  connect_ms: -1', faults: ['6 timeouts.connect_ms is -1; it must be a whole number from 0 to 86400000 (default 1000)'] },
     { what: 'zero where a bound must allow something', yaml: 'retries: { attempts_max: 0 }', faults: ['5 retries.attempts_max is 0; it must be a whole number, 1 or more (default 3)'] },
     { what: 'a key that resembles none', yaml: 'journal: { password: x }', faults: ['5 journal.password is not known; known here: group_commit_ms, stream_group_commit_ms, checkpoint_ms'] },
     { what: 'a list where a section stands', yaml: 'breaker: []', faults: ['5 breaker is an empty list; it must be a section with keys'] },
@@ -128,6 +128,12 @@ timeouts:
   test('that nothing could ever answer is refused', () => {
     const yaml = GATEWAY.replace(/listen.*\n/, '');
     expect(gatewayFaultsOf(yaml)).toEqual(['1 replicas are none, and without listen.fleet no node can join: nothing could ever answer']);
+  });
+
+  test('with a wait that no timer holds is refused, for it would be none at all', () => {
+    const [fault = '', ...more] = gatewayFaultsOf(`${GATEWAY}timeouts: { total_ms: 3000000000 }\n`);
+    expect(more).toEqual([]);
+    expect(fault).toMatch(/^5 timeouts\.total_ms .*86,?400,?000/);
   });
 
   test('that is not YAML is refused at the line where it breaks', () => {

@@ -33,3 +33,9 @@ test('the replica is not named where that is switched off', () => {
 test('a gateway that drains asks clients to close their connections', () => {
   expect(headers(true, true).shown.read()).toMatchObject({ connection: 'close' });
 });
+
+test('a name that no header may hold is told as far as it goes', () => {
+  const { shown } = headers(true);
+  shown.replica = { id: 'nœud-1', region: 'here\r\nx: y' };
+  expect(shown.read()).toMatchObject({ 'x-meridian-replica': 'n?ud-1', 'x-meridian-region': 'here??x: y' });
+});

@@ -204,3 +204,47 @@ test('a client that does not read is held back, goes on when it reads, and is go
   reply.cut();
   await until(() => reply.isGone, 'the client is gone');
 });
+
+describe('an answer that has ended', () => {
+  const long = Buffer.alloc(32 << 20, 'x');
+
+  test('is taken at once where nothing of it waits', async () => {
+    const { client, reply } = await exchange(false);
+    reply.endWhole(200, Buffer.from('{}'));
+    await reply.taken(1);
+    expect((await whole(client)).body).toBe('{}');
+  });
+
+  test('is taken when a client that reads late has all of it', async () => {
+    const { client, reply } = await exchange(false);
+    client.socket.pause();
+    reply.endWhole(200, long);
+    let isTaken = false;
+    const taken = reply.taken(60_000).then(() => (isTaken = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isTaken).toBe(false);
+    client.socket.resume();
+    await taken;
+    expect((await whole(client)).body.length).toBe(long.length);
+  });
+
+  test('is not cut while the client takes it, however slowly', async () => {
+    const { client, reply } = await exchange(false);
+    client.socket.on('data', () => {
+      client.socket.pause();
+      setTimeout(() => client.socket.resume(), 1);
+    });
+    reply.endWhole(200, long);
+    await reply.taken(150);
+    expect((await whole(client)).body.length).toBe(long.length);
+  });
+
+  test('is cut when the client takes nothing of it', async () => {
+    const { client, reply } = await exchange(false);
+    client.socket.pause();
+    reply.endWhole(200, long);
+    await reply.taken(50);
+    client.socket.resume();
+    expect((await whole(client)).body.length).toBeLessThan(long.length);
+  });
+});

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { SettlementInbox, Sweep } from '../../src/gateway/index.ts';
-import type { Settlement } from '../../src/openai/index.ts';
+import type { SettledMessage } from '../../src/link/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 describe('the sweep', () => {
@@ -39,29 +39,30 @@ describe('the sweep', () => {
 });
 
 describe('the settlement inbox', () => {
-  const settlement: Settlement = { usage: null, counted: null, frames: 3 };
+  const settlement = { usage: null, counted: null, frames: 3 };
+  const settled = (attempt: string): SettledMessage => ({ type: 'settled', attempt, outcome: 'failed', settlement });
 
   test('hands a settlement to whoever waits for it, and to nobody else', async () => {
     const clock = new ManualClock();
-    const late: string[] = [];
-    const inbox = new SettlementInbox(clock, (attempt) => late.push(attempt));
+    const late: SettledMessage[] = [];
+    const inbox = new SettlementInbox(clock, (message) => late.push(message));
     const waiting = inbox.wait('a', 100);
-    inbox.deliver('b', settlement);
-    inbox.deliver('a', settlement);
+    inbox.deliver(settled('b'));
+    inbox.deliver(settled('a'));
     expect(await waiting).toBe(settlement);
-    expect(late).toEqual(['b']);
+    expect(late).toEqual([settled('b')]);
     expect(clock.pending).toBe(0);
   });
 
   test('stops waiting in time; what comes then is late, and so is a second one', async () => {
     const clock = new ManualClock();
-    const late: string[] = [];
-    const inbox = new SettlementInbox(clock, (attempt) => late.push(attempt));
+    const late: SettledMessage[] = [];
+    const inbox = new SettlementInbox(clock, (message) => late.push(message));
     const waiting = inbox.wait('a', 100);
     clock.advance(100);
     expect(await waiting).toBeNull();
-    inbox.deliver('a', settlement);
-    inbox.deliver('a', settlement);
-    expect(late).toEqual(['a', 'a']);
+    inbox.deliver(settled('a'));
+    inbox.deliver(settled('a'));
+    expect(late).toEqual([settled('a'), settled('a')]);
   });
 });

@@ -171,6 +171,7 @@ describe('the local HTTP', () => {
     expect((await local('GET', '/metrics')).text).toContain('\nmeridian_node_ready 1\n');
     expect(JSON.parse((await local('GET', '/status')).text)).toMatchObject({ node: 'n1', state: 'ready' });
     expect((await local('GET', '/nothing')).status).toBe(404);
+    expect((await local('GET', '//')).status).toBe(404);
     expect((await local('GET', '/drain')).status).toBe(405);
   });
 

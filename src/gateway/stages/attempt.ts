@@ -28,15 +28,20 @@ export async function attempt(context: RequestContext, candidates: readonly Cand
   const { attemptsMax, jitterMinMs, jitterMaxMs } = deps.options.retries;
   const triedNodes = new Set<string>();
   let last: Attempted | null = null;
+  let isPauseDue = false;
   for (const candidate of candidates) {
     const replica = deps.fleet.get(candidate.id);
     if (replica === undefined || triedNodes.has(replica.identity.node)) continue;
-    if (last !== null) await wait(deps.clock, jitterMinMs + deps.rng.next() * (jitterMaxMs - jitterMinMs));
+    if (isPauseDue) await wait(deps.clock, jitterMinMs + deps.rng.next() * (jitterMaxMs - jitterMinMs));
+    isPauseDue = false;
+    // Its link may have broken meanwhile, and a try that cannot succeed would be one of the few there are.
+    if (deps.fleet.get(candidate.id) !== replica) continue;
     if (context.reply.isGone) return { kind: 'ended', outcome: { kind: 'aborted', settlement: null } };
     const permit = replica.enter(deps.clock.now());
     if (permit === null) continue;
     triedNodes.add(replica.identity.node);
     last = await tryOne(context, candidate, replica, permit, deps);
+    isPauseDue = true;
     if (last.kind === 'answering' || last.outcome.kind !== 'failed' || !last.outcome.isRetryable) return last;
     if (context.attempts.length >= attemptsMax) break;
   }

@@ -37,8 +37,6 @@ interface LinkedNode {
   readonly link: GatewayLink;
   hello: HelloMessage | null;
   replicas: Map<string, Replica>;
-  /** What the operator last asked of it. */
-  operation: 'drain' | 'resume';
 }
 
 /** Takes the links that nodes dial, and keeps the fleet's replicas of linked nodes as their messages tell. */
@@ -59,7 +57,6 @@ export class NodeLinks {
   operate(node: string, operation: 'drain' | 'resume'): boolean {
     const linked = this.#nodes.get(node);
     if (linked === undefined) return false;
-    linked.operation = operation;
     linked.link.send({ type: operation });
     return true;
   }
@@ -90,7 +87,6 @@ export class NodeLinks {
       ),
       hello: null,
       replicas: new Map(),
-      operation: 'resume',
     };
     this.#links.add(node.link);
   }
