@@ -52,7 +52,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   const phase = { isLeaving: false, isDraining: false };
   const records = await openRecords(config, world, teardown);
   const { metrics, telemetry } = await openTelemetry(config, world, teardown);
-  const sweep = teardown.add(new Sweep(clock, SWEEP_MS));
+  const sweep = teardown.add(new Sweep(clock, SWEEP_MS, log));
   const { fleet, settlements, fleetUrl, operate } = await openFleet(config, world, records.journal, teardown);
   const active = new ActiveRequests();
   const inFlight = new InFlightLimit(config.limits.inFlightMax);

@@ -52,10 +52,10 @@ export class JournalWriter {
     this.#schedule();
   }
 
-  adjust(adjustment: Adjustment): void {
-    if (this.#isFull('a late settlement', adjustment)) return;
+  adjust(adjustment: Adjustment): Promise<void> {
+    if (this.#isFull('a late settlement', adjustment)) return Promise.reject(unwritable('its queue is full'));
     this.#queue.adjust(adjustment, this.#options.clock.now());
-    this.#schedule();
+    return this.flush();
   }
 
   settle(record: UsageRecord): Promise<void> {

@@ -41,8 +41,11 @@ export interface Journal {
    * is written when that is possible. Rejects with `conflict`, and keeps it out, when the request has another record.
    */
   settle(record: UsageRecord): Promise<void>;
-  /** Adds what a node says of an attempt of a settled request as an adjustment; a second one of that attempt is ignored. */
-  lateSettlement(settlement: LateSettlement): void;
+  /**
+   * Adds what a node says of an attempt of a settled request as an adjustment; a second one of that attempt is ignored.
+   * Resolves once it is durable.
+   */
+  lateSettlement(settlement: LateSettlement): Promise<void>;
   find(requestId: string): Promise<JournalEntry | null>;
   /** Records in the order they were written. Rejects with `invalid_value` when `after` is no settled request. */
   list(query: JournalQuery): Promise<JournalPage>;
@@ -121,8 +124,8 @@ class ThreadedJournal implements Journal {
     return this.#writer.settle(record);
   }
 
-  lateSettlement({ attemptId, outcome, usage }: LateSettlement): void {
-    this.#writer.adjust({ attemptId, outcome, usage, recordedAtMs: this.#clock.wallMs() });
+  lateSettlement({ attemptId, outcome, usage }: LateSettlement): Promise<void> {
+    return this.#writer.adjust({ attemptId, outcome, usage, recordedAtMs: this.#clock.wallMs() });
   }
 
   find(requestId: string): Promise<JournalEntry | null> {

@@ -48,19 +48,19 @@ async function run(words: CommandWords): Promise<number> {
     gateway = await startGateway(config, { clock: systemClock, rng: systemRng(), log });
     for (const region of regions) region.join(String(gateway.fleetUrl));
     await ready(gateway, regions, config);
+    const env: DemoEnv = {
+      OPENAI_BASE_URL: gateway.publicUrl,
+      OPENAI_API_KEY: demoKey(gateway.keys, known?.OPENAI_API_KEY),
+      MERIDIAN_ADMIN_URL: gateway.adminUrl,
+      MERIDIAN_ADMIN_KEY: adminKey,
+    };
+    writeDemoEnv(envFile, env);
+    process.stdout.write(demoBanner(env, gateway.fleet.all(), { envFile, logFile }));
   } catch (error) {
     await gateway?.close();
     await stopRegions();
     throw error;
   }
-  const env: DemoEnv = {
-    OPENAI_BASE_URL: gateway.publicUrl,
-    OPENAI_API_KEY: demoKey(gateway.keys, known?.OPENAI_API_KEY),
-    MERIDIAN_ADMIN_URL: gateway.adminUrl,
-    MERIDIAN_ADMIN_KEY: adminKey,
-  };
-  writeDemoEnv(envFile, env);
-  process.stdout.write(demoBanner(env, gateway.fleet.all(), { envFile, logFile }));
   return untilStopped(config.drain.readinessMs + config.drain.streamsMs + STOP_MS, log, async () => {
     await gateway.drain();
     await stopRegions();

@@ -24,6 +24,7 @@ export async function closeAttempt(
   const count = attemptCount(settlement, open.stream.frames, context.ask.promptTokensEstimate);
   const how = { outcome: outcome.kind, errorCode, verdict: verdict(outcome) };
   context.attempts.push(open.end(how, count, context.request.startedMs, endedMs));
+  context.current = null;
 }
 
 /** Whether a count is worth waiting for: not before another attempt, which the client waits for. */

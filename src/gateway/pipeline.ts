@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { asMeridianError, type MeridianError } from '../core/index.ts';
+import { AttemptError } from '../openai/index.ts';
 import { answerHeaders } from './answer-headers.ts';
 import { ClientReply } from './client-reply.ts';
+import { closeAttempt } from './close-attempt.ts';
 import type { Endpoint, ReceivedRequest, RequestContext } from './context.ts';
 import type { GatewayDeps } from './deps.ts';
 import type { AnswerOutcome } from './outcome.ts';
@@ -61,16 +63,36 @@ async function answer(context: RequestContext, candidates: ReturnType<typeof pla
   const forget = deps.active.add(context);
   deps.journal.open(openRequest(context));
   try {
-    const attempted = await attempt(context, candidates, deps);
-    const outcome = attempted.kind === 'answering' ? await relay(context, attempted, deps) : attempted.outcome;
-    const record = await settle(context, outcome, deps);
-    finish(context, outcome);
+    const outcome = await outcomeOf(context, candidates, deps);
+    const { record, durable } = settle(context, outcome, deps);
+    const unwritable = await durable.then(() => null, asMeridianError);
+    if (unwritable === null) finish(context, outcome);
+    else context.reply.fail(unwritable);
     observe(context, record, deps);
   } finally {
     unwatch();
     forget();
   }
 }
+
+/** A fault of ours on the way ends the request like any other failure: nothing is left running, and it has its record. */
+async function outcomeOf(context: RequestContext, candidates: ReturnType<typeof plan>, deps: GatewayDeps): Promise<AnswerOutcome> {
+  try {
+    const attempted = await attempt(context, candidates, deps);
+    return attempted.kind === 'answering' ? await relay(context, attempted, deps) : attempted.outcome;
+  } catch (thrown) {
+    const error = asMeridianError(thrown);
+    deps.log.error({ request: context.request.id, error: thrown }, 'an answer was given up');
+    const outcome: AnswerOutcome = { kind: 'failed', error, settlement: null, ...NO_ONES_FAULT };
+    const { current } = context;
+    if (current === null) return outcome;
+    current.stream.abort(new AttemptError('cancelled', 'the gateway failed', null));
+    await closeAttempt(context, current, outcome, deps);
+    return outcome;
+  }
+}
+
+const NO_ONES_FAULT = { isRetryable: false, isReplicaFault: false, isAfterWork: false };
 
 function finish({ reply, isWorkLost }: RequestContext, outcome: AnswerOutcome): void {
   switch (outcome.kind) {

@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../core/index.ts';
+import type { Cancel, Clock, Logger } from '../core/index.ts';
 
 /**
  * One timer for all that waits in the gateway: each task is called every period with the time. Ten thousand streams
@@ -8,10 +8,18 @@ export class Sweep {
   readonly #tasks = new Set<(now: number) => void>();
   readonly #stop: Cancel;
 
-  constructor(clock: Clock, periodMs: number) {
+  constructor(clock: Clock, periodMs: number, log: Logger) {
     this.#stop = clock.every(periodMs, () => {
       const now = clock.now();
-      for (const task of this.#tasks) task(now);
+      for (const task of this.#tasks) {
+        try {
+          task(now);
+        } catch (error) {
+          // One that fails would fail at each beat, and keep the others from theirs.
+          this.#tasks.delete(task);
+          log.error({ error }, 'a watch failed and is dropped');
+        }
+      }
     });
   }
 

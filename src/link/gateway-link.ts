@@ -31,8 +31,8 @@ export interface GatewayLinkEvents {
   onHello(link: GatewayLink, hello: HelloMessage): void;
   onLoad(load: LoadMessage): void;
   onState(state: StateMessage): void;
-  /** The node is told that it may forget a settlement once this returns. */
-  onSettled(settled: SettledMessage): void;
+  /** The node is told that it may forget a settlement once this resolves; if it rejects, the node keeps it. */
+  onSettled(settled: SettledMessage): Promise<void>;
   onRoundTrip(rttMs: number): void;
   onClosed(reason: string): void;
 }
@@ -131,8 +131,18 @@ export class GatewayLink implements Upstream {
     if (number > this.#lastStream) throw new LinkProtocolError(`stream ${number} was never opened`);
     const stream = this.#streams.get(number);
     if (stream === undefined) return;
-    stream.receive(kind, payload);
+    this.#receive(stream, kind, payload);
     if (kind === FrameKind.end || kind === FrameKind.error) this.#streams.delete(number);
+  }
+
+  /** What one stream's handler throws ends that stream, not the link that carries the others. */
+  #receive(stream: LinkStream, kind: FrameKind, payload: Buffer): void {
+    try {
+      stream.receive(kind, payload);
+    } catch (error) {
+      if (error instanceof LinkProtocolError) throw error;
+      stream.abort(new AttemptError('broken', 'the answer could not be passed on', null, { cause: error }));
+    }
   }
 
   #onControl(message: MessageFromNode): void {
@@ -144,8 +154,11 @@ export class GatewayLink implements Upstream {
       case 'state':
         return this.#events.onState(message);
       case 'settled':
-        this.#events.onSettled(message);
-        return this.send({ type: 'acknowledge', attempt: message.attempt });
+        void this.#events.onSettled(message).then(
+          () => this.send({ type: 'acknowledge', attempt: message.attempt }),
+          () => {},
+        );
+        return;
       case 'ping':
         return this.send({ type: 'pong', id: message.id });
       case 'pong': {

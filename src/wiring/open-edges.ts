@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import type { GatewayConfig } from '../config/index.ts';
-import { wait, type Clock } from '../core/index.ts';
 import { adminRoutes, createEdge, openapiDocument, parseBody, publicRoutes, type AdminDeps, type GatewayDeps } from '../gateway/index.ts';
 import { listen, tlsOf, type ListenAt } from './listener.ts';
 import type { Teardown } from './teardown.ts';
@@ -11,8 +10,6 @@ export interface Edges {
   readonly publicUrl: string;
   readonly adminUrl: string;
 }
-
-const FLUSH_MS = 2_000;
 
 type AdminParts = Pick<AdminDeps, 'keys' | 'operate' | 'scrape'> & { readonly isLeaving: () => boolean };
 
@@ -30,8 +27,8 @@ export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin:
     openapi: () => openapiDocument(publicApp, adminApp),
   });
   await Promise.all([publicApp.ready(), adminApp.ready()]);
-  closeAtEnd(adminApp, deps.clock, admin.isLeaving, teardown);
-  closeAtEnd(publicApp, deps.clock, admin.isLeaving, teardown);
+  closeAtEnd(adminApp, teardown);
+  closeAtEnd(publicApp, teardown);
   const adminUrl = await listen(adminApp.server, config.listen.admin, 'listen.admin', 'http');
   const publicUrl = await listen(publicApp.server, config.listen.public, 'listen.public', 'http');
   return { publicUrl: `${publicUrl}/v1`, adminUrl };
@@ -42,13 +39,10 @@ function edge(config: GatewayConfig, at: ListenAt, deps: GatewayDeps, readBody: 
   return createEdge({ bodyBytesMax, headerBytesMax, receiveMs: config.timeouts.receiveMs, clock: deps.clock, readBody, tls: tlsOf(at) });
 }
 
-/** What is open after a drain holds the end of an answer that its client has not taken yet: it gets a little time. */
-function closeAtEnd(app: FastifyInstance, clock: Clock, isLeaving: () => boolean, teardown: Teardown): void {
+function closeAtEnd(app: FastifyInstance, teardown: Teardown): void {
   teardown.add({
     async close() {
-      const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
-      app.server.closeIdleConnections();
-      if (isLeaving()) await Promise.race([closed, wait(clock, FLUSH_MS)]);
+      app.server.close();
       app.server.closeAllConnections();
       await app.close();
     },

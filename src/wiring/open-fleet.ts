@@ -27,9 +27,9 @@ const EVENT_BYTES_MAX = 1 << 20;
 /** The replicas: those that nodes bring over their links, and those the configuration names by URL. */
 export async function openFleet(config: GatewayConfig, world: World, journal: Journal, teardown: Teardown): Promise<OpenFleet> {
   const fleet = new Fleet();
-  const settlements = new SettlementInbox(world.clock, ({ attempt, outcome, settlement }) => {
+  const settlements = new SettlementInbox(world.clock, async ({ attempt, outcome, settlement }) => {
     const usage = settlement.usage ?? settlement.counted;
-    if (usage !== null) journal.lateSettlement({ attemptId: attempt, usage, outcome });
+    if (usage !== null) await journal.lateSettlement({ attemptId: attempt, usage, outcome });
   });
   for (const replica of config.replicas) fleet.add(agentless(replica, config, world, teardown));
   const listener = config.listen.fleet;

@@ -8,8 +8,16 @@ export class Teardown {
     return opened;
   }
 
-  /** Closes everything, newest first, once. */
+  /** Closes everything, newest first, once; then throws the first thing that went wrong, if anything did. */
   async run(): Promise<void> {
-    for (const opened of this.#opened.splice(0).reverse()) await opened.close();
+    const failures: unknown[] = [];
+    for (const opened of this.#opened.splice(0).reverse()) {
+      try {
+        await opened.close();
+      } catch (failure) {
+        failures.push(failure);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 }

@@ -95,10 +95,10 @@ test('a late settlement stands beside the interrupted record, once', async () =>
 
   const second = await directory.openJournal();
   const late = { attemptId: attemptId(id, 0), outcome: 'aborted', usage: usageOf(100, 33) } as const;
-  second.lateSettlement(late);
-  second.lateSettlement(late);
+  await second.lateSettlement(late);
+  await second.lateSettlement(late);
   await second.flush();
-  second.lateSettlement({ ...late, usage: usageOf(100, 34) });
+  await second.lateSettlement({ ...late, usage: usageOf(100, 34) });
   await second.flush();
   const entry = await second.find(id);
   expect(entry?.record).toMatchObject({ outcome: 'interrupted', usage: usageOf(0, 0) });
@@ -112,8 +112,8 @@ test('a late settlement that says what the record says adds nothing; one of an u
   const record = recordOf(newRequestId());
   await journal.settle(record);
   const stranger = attemptId(newRequestId(), 0);
-  journal.lateSettlement({ attemptId: attemptId(record.requestId, 0), outcome: 'completed', usage: record.usage });
-  journal.lateSettlement({ attemptId: stranger, outcome: 'completed', usage: record.usage });
+  await journal.lateSettlement({ attemptId: attemptId(record.requestId, 0), outcome: 'completed', usage: record.usage });
+  await journal.lateSettlement({ attemptId: stranger, outcome: 'completed', usage: record.usage });
   await journal.flush();
   expect((await journal.find(record.requestId))?.adjustments).toEqual([]);
   expect(warn).toHaveBeenCalledWith({ attempts: [stranger] }, expect.any(String));

@@ -32,7 +32,7 @@ test('a replica that is lost in the pause before its try costs no try', async ()
     rng: seededRng(1),
     log: noLog,
     fleet,
-    sweep: new Sweep(clock, 100),
+    sweep: new Sweep(clock, 100, noLog),
     cacheSalt: () => '',
     options: { retries: { attemptsMax: 2, jitterMinMs: 10, jitterMaxMs: 10 }, timeouts: { firstTokenMs: 1_000, totalMs: 1_000 } },
   } as unknown as GatewayDeps;

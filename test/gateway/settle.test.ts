@@ -5,7 +5,7 @@ import type { RequestContext } from '../../src/gateway/context.ts';
 import type { AnswerOutcome } from '../../src/gateway/outcome.ts';
 import { attempt } from '../../src/gateway/stages/attempt.ts';
 import { settle } from '../../src/gateway/stages/settle.ts';
-import type { GatewayDeps } from '../../src/gateway/index.ts';
+import { SettlementInbox, type GatewayDeps } from '../../src/gateway/index.ts';
 import { NO_USAGE } from '../../src/openai/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -46,7 +46,9 @@ function context(attempts: AttemptRecord[]): RequestContext {
 async function settled(attempts: AttemptRecord[], outcome: AnswerOutcome): Promise<UsageRecord> {
   const written: UsageRecord[] = [];
   const journal = { settle: (record: UsageRecord) => Promise.resolve(void written.push(record)) } as unknown as GatewayDeps['journal'];
-  const record = await settle(context(attempts), outcome, { clock: new ManualClock(), journal });
+  const settlements = new SettlementInbox(new ManualClock(), () => Promise.resolve());
+  const { record, durable } = settle(context(attempts), outcome, { clock: new ManualClock(), journal, settlements });
+  await durable;
   expect(written).toEqual([record]);
   return record;
 }

@@ -136,7 +136,7 @@ export class LinkedPair {
         onHello: (_link, hello) => heard.push(`hello ${hello.node}`),
         onLoad: (load) => heard.push(`load ${load.seq}`),
         onState: (state) => heard.push(`state ${state.state}`),
-        onSettled: (settled) => heard.push(`settled ${settled.attempt}`),
+        onSettled: async (settled) => void heard.push(`settled ${settled.attempt}`),
         onRoundTrip: (rttMs) => heard.push(`round trip ${rttMs}`),
         onClosed: (reason) => heard.push(`closed: ${reason}`),
       },

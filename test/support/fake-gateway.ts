@@ -138,7 +138,7 @@ export class FakeGateway {
         onHello: (_link, hello) => this.#keep(this.hellos, hello),
         onLoad: (load) => this.#keep(this.loads, load),
         onState: (state) => this.#keep(this.states, state),
-        onSettled: (settled) => this.#keep(this.settled, settled),
+        onSettled: async (settled) => this.#keep(this.settled, settled),
         onRoundTrip: () => {},
         onClosed: () => {},
       },

@@ -78,7 +78,6 @@ async function tryOne(
   }
   const outcome = failedOutcome(sign.error);
   await closeAttempt(context, open, outcome, deps);
-  context.current = null;
   return { kind: 'ended', outcome };
 }
 

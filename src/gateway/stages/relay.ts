@@ -18,7 +18,6 @@ interface Answering {
 export async function relay(context: RequestContext, answering: Answering, deps: GatewayDeps): Promise<AnswerOutcome> {
   const outcome = await moveBytes(context, answering, deps);
   await closeAttempt(context, answering.attempt, outcome, deps);
-  context.current = null;
   return outcome;
 }
 

@@ -7,17 +7,27 @@ import type { AnswerOutcome } from '../outcome.ts';
 const CLIENT_CLOSED = 499;
 
 /**
- * Writes the request's one usage record. Resolves when it is durable: only then may the client learn that the answer
- * is whole. The customer is charged for the last attempt, if it made anything that counts; the others are kept as cost.
+ * Writes the request's one usage record. Until it is `durable` neither may the client learn that the answer is whole, nor
+ * a node forget its count. The customer is charged for the last attempt, if it made anything that counts; the others are
+ * kept as cost.
  */
-export async function settle(
+export function settle(
   context: RequestContext,
   outcome: AnswerOutcome,
-  deps: Pick<GatewayDeps, 'clock' | 'journal'>,
-): Promise<UsageRecord> {
+  deps: Pick<GatewayDeps, 'clock' | 'journal' | 'settlements'>,
+): { readonly record: UsageRecord; readonly durable: Promise<void> } {
   const record = usageRecord(context, outcome, deps.clock.now());
-  await deps.journal.settle(record);
-  return record;
+  return { record, durable: write(record, deps) };
+}
+
+async function write(record: UsageRecord, { journal, settlements }: Pick<GatewayDeps, 'journal' | 'settlements'>): Promise<void> {
+  try {
+    await journal.settle(record);
+    for (const { id } of record.attempts) settlements.recorded(id);
+  } catch (error) {
+    for (const { id } of record.attempts) settlements.unrecorded(id);
+    throw error;
+  }
 }
 
 /** What is known of the request before its first attempt. */

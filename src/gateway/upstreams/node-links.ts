@@ -29,7 +29,7 @@ interface NodeLinksDeps {
   readonly log: Logger;
   readonly fleet: Fleet;
   /** A node's exact count of an attempt that was cut. */
-  readonly onSettled: (settled: SettledMessage) => void;
+  readonly onSettled: (settled: SettledMessage) => Promise<void>;
 }
 
 /** A linked node, and the replicas it brought. */
