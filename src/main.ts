@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { inspect } from 'node:util';
 import { ConfigError } from './config/index.ts';
 import { MeridianError } from './core/index.ts';
 import { commandHelp, COMMANDS, EXIT, readWords, UsageError } from './commands/index.ts';
@@ -39,9 +40,13 @@ function report(thrown: unknown): number {
     process.stderr.write(`meridian: ${thrown.message}\n`);
     return EXIT.usage;
   }
-  const text = thrown instanceof Error && !(thrown instanceof MeridianError) ? (thrown.stack ?? thrown.message) : String(Reflect.get(Object(thrown), 'message') ?? thrown);
-  process.stderr.write(`meridian: ${text}\n`);
+  process.stderr.write(`meridian: ${isForPeople(thrown) ? thrown.message : inspect(thrown)}\n`);
   return EXIT.failed;
+}
+
+/** Errors whose message says what to do, and those of the system, which name the file or the port. */
+function isForPeople(thrown: unknown): thrown is Error {
+  return thrown instanceof MeridianError || (thrown instanceof Error && 'syscall' in thrown);
 }
 
 process.exitCode = await main(process.argv.slice(2)).catch(report);

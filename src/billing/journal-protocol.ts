@@ -32,6 +32,8 @@ export interface JournalEntry {
 export interface JournalQuery {
   /** Request id to go on behind. */
   readonly after?: string | undefined;
+  /** `asc`, the default: oldest first. */
+  readonly order?: 'asc' | 'desc' | undefined;
   /** At most this many, 1 to 1,000. */
   readonly limit: number;
   /** Only this key's requests. */

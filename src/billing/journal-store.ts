@@ -94,17 +94,19 @@ export class JournalStore {
 
   /** Records in the order they were written; null when `after` is not a settled request. */
   list(query: JournalQuery): JournalPage | null {
-    let seq = 0;
+    const isNewestFirst = query.order === 'desc';
+    let seq = isNewestFirst ? Number.MAX_SAFE_INTEGER : 0;
     if (query.after !== undefined) {
       const row = this.#record.get(query.after);
       if (row === undefined) return null;
       seq = Number(row['seq']);
     }
+    const next = isNewestFirst ? 'seq < ? ORDER BY seq DESC' : 'seq > ? ORDER BY seq';
     const rows =
       query.keyId === undefined
-        ? this.#db.prepare('SELECT body FROM events WHERE attempt_id IS NULL AND seq > ? ORDER BY seq LIMIT ?').all(seq, query.limit + 1)
+        ? this.#db.prepare(`SELECT body FROM events WHERE attempt_id IS NULL AND ${next} LIMIT ?`).all(seq, query.limit + 1)
         : this.#db
-            .prepare('SELECT body FROM events WHERE attempt_id IS NULL AND key_id = ? AND seq > ? ORDER BY seq LIMIT ?')
+            .prepare(`SELECT body FROM events WHERE attempt_id IS NULL AND key_id = ? AND ${next} LIMIT ?`)
             .all(query.keyId, seq, query.limit + 1);
     const entries = rows.slice(0, query.limit).map((row) => this.#entry(JSON.parse(String(row['body'])) as UsageRecord));
     return { entries, hasMore: rows.length > query.limit };

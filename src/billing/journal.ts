@@ -47,7 +47,7 @@ export interface Journal {
    */
   lateSettlement(settlement: LateSettlement): Promise<void>;
   find(requestId: string): Promise<JournalEntry | null>;
-  /** Records in the order they were written. Rejects with `invalid_value` when `after` is no settled request. */
+  /** Records in the order they were written, or the other way round. Rejects with `invalid_value` when `after` is no settled request. */
   list(query: JournalQuery): Promise<JournalPage>;
   totals(): Promise<JournalTotals>;
   /** Resolves once everything so far is durable, opens and checkpoints too. */

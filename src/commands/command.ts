@@ -43,7 +43,8 @@ export function readWords(command: Command, args: readonly string[]): CommandWor
   try {
     parsed = parseArgs(config);
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    // Node goes on to explain how to pass what looks like an option; nobody means that here.
+    throw new UsageError(error instanceof Error ? String(error.message.split('. ')[0]) : String(error));
   }
   const text = (name: string): string | undefined => {
     const value = parsed.values[name] ?? command.options[name]?.default;

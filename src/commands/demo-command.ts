@@ -55,13 +55,14 @@ async function run(words: CommandWords): Promise<number> {
       MERIDIAN_ADMIN_KEY: adminKey,
     };
     writeDemoEnv(envFile, env);
-    process.stdout.write(demoBanner(env, gateway.fleet.all(), { envFile, logFile }));
+    process.stdout.write(demoBanner(env, config.demo.regions, { envFile, logFile }));
   } catch (error) {
     await gateway?.close();
     await stopRegions();
     throw error;
   }
   return untilStopped(config.drain.readinessMs + config.drain.streamsMs + STOP_MS, log, async () => {
+    process.stdout.write(`\nStopping; answers under way get ${config.drain.streamsMs / 1000} s.\n`);
     await gateway.drain();
     await stopRegions();
   });

@@ -38,8 +38,9 @@ async function list(words: CommandWords): Promise<number> {
     const page = await call(words, 'GET', `/admin/v1/keys?limit=100${after}`);
     const keys = Array.isArray(page['data']) ? page['data'] : [];
     for (const key of keys) {
-      const { id, redacted_value: hint, name, revoked_at: revokedAt } = key as Record<string, unknown>;
-      process.stdout.write(`${String(id)}  ${String(hint)}  ${revokedAt === null ? 'active ' : 'revoked'}  ${String(name)}\n`);
+      const { id, redacted_value: hint, name, revoked_at: revokedAt, models, regions } = key as Record<string, unknown>;
+      const limits = [models, regions].flatMap((names) => (Array.isArray(names) ? [names.join(',')] : []));
+      process.stdout.write(`${[id, hint, revokedAt === null ? 'active ' : 'revoked', name, ...limits].map(String).join('  ')}\n`);
     }
     if (page['has_more'] !== true) return EXIT.ok;
     after = `&after=${String(Reflect.get(Object(keys.at(-1)), 'id'))}`;
@@ -54,6 +55,7 @@ async function revoke(words: CommandWords, id: string): Promise<number> {
 
 async function call(words: CommandWords, method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<Record<string, unknown>> {
   const base = words.text('admin') ?? process.env['MERIDIAN_ADMIN_URL'] ?? 'http://127.0.0.1:8081';
+  if (!URL.canParse(base)) throw new UsageError(`'${base}' is no URL; an admin URL is like http://127.0.0.1:8081`);
   const key = process.env['MERIDIAN_ADMIN_KEY'];
   if (key === undefined) throw new UsageError('set MERIDIAN_ADMIN_KEY to the admin key');
   const answer = await request(base.replace(/\/$/, '') + path, {

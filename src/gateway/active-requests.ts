@@ -16,6 +16,11 @@ export class ActiveRequests {
     };
   }
 
+  has(requestId: string): boolean {
+    for (const { request } of this.#contexts) if (request.id === requestId) return true;
+    return false;
+  }
+
   /** Resolves once there is none. */
   idle(): Promise<void> {
     if (this.#contexts.size === 0) return Promise.resolve();

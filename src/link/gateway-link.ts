@@ -7,6 +7,7 @@ import { FrameKind, LinkProtocolError, readFrames, STREAM_MAX } from './frames.t
 import { Heartbeat } from './heartbeat.ts';
 import { LinkStream } from './link-stream.ts';
 import {
+  CLOSE_REPLACED,
   readMessageFromNode,
   type HelloMessage,
   type LoadMessage,
@@ -170,11 +171,20 @@ export class GatewayLink implements Upstream {
 
   /** Closes the link; attempts under way fail. */
   close(reason: string): void {
+    this.#end(reason, () => this.#socket.terminate());
+  }
+
+  /** Closes the link because another node has dialled in with the same id, and tells this one. */
+  replace(): void {
+    this.#end('another node has this id', () => this.#socket.close(CLOSE_REPLACED, 'another node has dialled in with this id'));
+  }
+
+  #end(reason: string, close: () => void): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#heartbeat.stop();
     this.#outbox.close();
-    this.#socket.terminate();
+    close();
     this.#events.onClosed(reason);
     const streams = [...this.#streams.values()];
     this.#streams.clear();

@@ -5,6 +5,8 @@ import { SettlementSchema } from './stream-payloads.ts';
 
 /** Raised when a change would make old peers misread; a gateway refuses what it does not speak. */
 export const PROTOCOL_VERSION = 1;
+/** Close code by which a gateway tells a node that another one dialled in with its id. */
+export const CLOSE_REPLACED = 4000;
 /** The WebSocket subprotocol. */
 export const SUBPROTOCOL = 'meridian.node.v1';
 

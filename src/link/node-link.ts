@@ -5,6 +5,7 @@ import { FrameOutbox } from './frame-outbox.ts';
 import { FrameKind, LinkProtocolError, readFrames } from './frames.ts';
 import { Heartbeat } from './heartbeat.ts';
 import {
+  CLOSE_REPLACED,
   readMessageFromGateway,
   SUBPROTOCOL,
   type MembersMessage,
@@ -47,6 +48,7 @@ export interface NodeLinkEvents {
 }
 
 const CONGESTED_BYTES = 256 * 1024;
+const REFUSED_TOKEN = /response: 401/;
 const NO_MASK = (mask: Buffer): void => void mask.fill(0);
 
 /** The node's end of one link: dials the gateway, and dials again with back-off and jitter whenever the link breaks. */
@@ -114,18 +116,20 @@ export class NodeLink {
     const socket = new WebSocket(url, SUBPROTOCOL, settings);
     this.#socket = socket;
     let failure = 'the connection closed';
-    socket.on('error', (error) => (failure = error.message));
+    socket.on('error', (error) => (failure = REFUSED_TOKEN.test(error.message) ? 'the gateway does not know this fleet token' : error.message));
     socket.on('open', () => this.#connect(socket));
-    socket.on('close', () => {
-      this.#lose(failure);
-      this.#redial(failure);
+    socket.on('close', (code, reason) => {
+      const why = reason.length > 0 ? reason.toString() : failure;
+      this.#lose(why);
+      this.#redial(why, code === CLOSE_REPLACED);
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#onMessage(data, isBinary));
   }
 
-  #redial(reason: string): void {
+  /** `isReplaced`: another node has this one's id, and each would push the other out as often as it dials. */
+  #redial(reason: string, isReplaced: boolean): void {
     if (this.#isClosed) return;
-    const delayMs = this.#backoff.next();
+    const delayMs = isReplaced ? this.#options.reconnect.maxMs : this.#backoff.next();
     this.#options.log.warn({ gateway: this.#options.url, reason, retryMs: Math.round(delayMs) }, 'node link is down');
     this.#cancelRetry = this.#options.clock.after(delayMs, () => this.#dial());
   }

@@ -23,6 +23,8 @@ export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin:
     adminKey: config.adminKey,
     journal: deps.journal,
     fleet: deps.fleet,
+    models: deps.models,
+    isUnderWay: (request) => deps.active.has(request),
     unreadyReasons: () => unreadyReasons(deps, admin.isLeaving()),
     openapi: () => openapiDocument(publicApp, adminApp),
   });

@@ -46,6 +46,8 @@ test('a list goes on behind any record, and can be of one key', async () => {
   const ofKey = await journal.list({ after, limit: 4, keyId: 'key_b' });
   expect(ofKey.entries.map((entry) => entry.record.usage.completionTokens)).toEqual([3, 5, 7, 9]);
   expect(ofKey.hasMore).toBe(false);
+  const newest = await journal.list({ after, limit: 3, order: 'desc' });
+  expect(newest.entries.map((entry) => entry.record.usage.completionTokens)).toEqual([1, 0]);
   await expect(journal.list({ after: 'req_none', limit: 1 })).rejects.toMatchObject({ code: 'invalid_value', param: 'after' });
   await expect(journal.list({ limit: 0 })).rejects.toMatchObject({ code: 'invalid_value', param: 'limit' });
 });

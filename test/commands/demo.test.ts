@@ -60,9 +60,9 @@ function areGone(pids: readonly number[]): boolean {
   });
 }
 
-/** The line or lines under a heading of what the demo printed. */
+/** The line or lines under a heading of what the demo printed, as they would be pasted. */
 function printed(heading: string): string {
-  const [, after = ''] = demo.stdout.split(`\n${heading}\n`);
+  const [, after = ''] = demo.stdout.split(`\n${heading}:\n\n`);
   return after.split('\n\n')[0] ?? '';
 }
 
@@ -71,9 +71,9 @@ test('prints where it is, its key, and the fleet; and writes the same to demo.en
   expect(Object.keys(env)).toEqual(['OPENAI_BASE_URL', 'OPENAI_API_KEY', 'MERIDIAN_ADMIN_URL', 'MERIDIAN_ADMIN_KEY']);
   for (const value of Object.values(env)) expect(demo.stdout).toContain(value);
   expect(env['OPENAI_BASE_URL']).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/v1$/);
-  expect(demo.stdout).toMatch(/gcp-us-east4 +3 replicas/);
-  expect(demo.stdout).toMatch(/aws-us-west-2 +3 replicas/);
-  expect(demo.stdout).toMatch(/oci-uk-london +2 replicas/);
+  expect(demo.stdout).toMatch(/gcp-us-east4 +3 nodes/);
+  expect(demo.stdout).toMatch(/aws-us-west-2 +3 nodes/);
+  expect(demo.stdout).toMatch(/oci-uk-london +2 nodes/);
   expect(statSync(join(directory, 'demo.env')).mode & 0o777).toBe(0o600);
 });
 
@@ -85,13 +85,13 @@ test('the curl line works when it is pasted into a shell', async () => {
 
 test('the Node.js lines work when they are saved as a module', async () => {
   const file = join(ROOT, 'node_modules', '.cache', `demo-lines-${process.pid}.mjs`);
-  writeFileSync(file, printed('Node.js'));
+  writeFileSync(file, printed('Node.js (npm install openai; as hello.mjs)'));
   const { stdout } = await run(process.execPath, [file]).finally(() => rmSync(file));
   expect(stdout.trim().length).toBeGreaterThan(10);
 });
 
 test('the usage line shows what was used', async () => {
-  const { stdout } = await run('bash', ['-c', printed('Usage')]);
+  const { stdout } = await run('bash', ['-c', printed('What was used, newest first')]);
   const { data } = JSON.parse(stdout) as { data: { outcome: string; usage: { completion_tokens: number } }[] };
   expect(data.map(({ outcome }) => outcome)).toEqual(['completed', 'completed']);
 });

@@ -19,7 +19,7 @@ describe('a key made through the admin API', () => {
     for (const expiresAt of [-1, 1.5, 1e300]) {
       const { status, json } = await fleet.admin('POST', '/admin/v1/keys', { name: 'x', expires_at: expiresAt });
       expect(status).toBe(400);
-      expect(json['error']).toMatchObject({ code: 'invalid_value', param: 'expires_at' });
+      expect(json['error']).toMatchObject({ code: expect.stringMatching(/^invalid_(value|type)$/), param: 'expires_at' });
     }
   });
 });

@@ -76,7 +76,7 @@ describe('the fleet listener', () => {
 
 test('a node with the wrong token is refused, says why, and tries again later', async () => {
   const pair = await LinkedPair.join({ node: { token: 'wrong' } });
-  await vi.waitFor(() => expect(pair.nodeHeard).toEqual(['down: Unexpected server response: 401']));
+  await vi.waitFor(() => expect(pair.nodeHeard).toEqual(['down: the gateway does not know this fleet token']));
   pair.nodeClock.advance(200);
   await vi.waitFor(() => expect(pair.nodeHeard).toHaveLength(2));
   expect(pair.gatewayLinks).toHaveLength(0);

@@ -60,6 +60,15 @@ describe('when the link breaks', () => {
     expect((await pair.open()).stream.number).toBe(1);
   });
 
+  test('a node whose id another one has is told so, and waits the longest pause', async () => {
+    await join({ node: { rng: { next: () => 0 } } });
+    pair.gateway.replace();
+    await until(() => expect(pair.nodeHeard.at(-1)).toMatch(/^down/));
+    const fromMs = pair.nodeClock.now();
+    while (pair.nodeClock.pending > 0) pair.nodeClock.advance(1);
+    expect(pair.nodeClock.now() - fromMs).toBe(1_000);
+  });
+
   test('a gateway that takes no node in is dialled ever more seldom; one that did, soon again', async () => {
     await join({ node: { rng: { next: () => 1 } } });
     const breakAndTellPauseMs = async (): Promise<number> => {

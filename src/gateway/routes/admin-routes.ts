@@ -4,20 +4,26 @@ import type { KeyStore } from '../../accounts/index.ts';
 import type { Journal } from '../../billing/index.ts';
 import { MeridianError } from '../../core/index.ts';
 import type { Fleet } from '../../health/index.ts';
+import type { ModelOptions } from '../options.ts';
 import { fleetRoutes, type FleetOperations } from './fleet-routes.ts';
 import { healthRoutes, type HealthProbes } from './health-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { requestRoutes } from './request-routes.ts';
+import { schemaCheck } from './schema-check.ts';
 
 export interface AdminDeps extends HealthProbes, FleetOperations {
   readonly adminKey: string;
   readonly keys: KeyStore;
   readonly journal: Journal;
   readonly fleet: Fleet;
+  readonly models: ReadonlyMap<string, ModelOptions>;
+  /** Whether a request has reached an attempt and is not settled. */
+  readonly isUnderWay: (request: string) => boolean;
 }
 
 /** Administration: health and metrics open to the listener's network, everything under `/admin/` behind the admin key. */
 export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
+  app.setValidatorCompiler(schemaCheck);
   healthRoutes(app, deps);
   void app.register((admin, _options, done) => {
     admin.addHook('onRequest', (request, _reply, next) => next(refuseStranger(request, deps.adminKey) ?? undefined));
@@ -31,7 +37,9 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
 function refuseStranger(request: FastifyRequest, adminKey: string): MeridianError | null {
   const presented = sha256(request.headers.authorization ?? '');
   if (timingSafeEqual(presented, sha256(`Bearer ${adminKey}`))) return null;
-  return new MeridianError('invalid_api_key', { message: "Send the admin key in the header 'Authorization: Bearer …'." });
+  const isGiven = request.headers.authorization !== undefined;
+  const message = isGiven ? 'Incorrect admin key provided.' : "Send the admin key in the header 'Authorization: Bearer …'.";
+  return new MeridianError('invalid_api_key', { message });
 }
 
 function sha256(text: string): Buffer {

@@ -42,7 +42,6 @@ export async function createEdge(options: EdgeOptions): Promise<FastifyInstance>
     clientErrorHandler: refuseMalformed,
     frameworkErrors: (error: FastifyError, _request: unknown, reply: FastifyReply) => void sendError(reply, fromFastify(error, bodyBytesMax), clock),
     genReqId: () => '',
-    ajv: { customOptions: { removeAdditional: false as const, coerceTypes: 'array' as const, allErrors: false } },
     forceCloseConnections: false,
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, caseSensitive: true, maxParamLength: 300 },
@@ -114,11 +113,6 @@ function fromFastify(error: FastifyError, bodyBytesMax: number): MeridianError {
     return new MeridianError(code, { message: `The body is too large: at most ${bodyBytesMax} bytes are taken.` });
   }
   if (code !== undefined) return new MeridianError(code, { message: ERROR_TABLE[code].message });
-  if (error.code === 'FST_ERR_VALIDATION') {
-    const at = error.validation?.[0];
-    const param = at === undefined ? undefined : at.instancePath.slice(1).replaceAll('/', '.') || undefined;
-    return new MeridianError('invalid_value', { message: `${error.message}.`, param });
-  }
   return asMeridianError(error);
 }
 

@@ -1,14 +1,15 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
-import type { ApiKeyRecord, KeyStore } from '../../accounts/index.ts';
+import type { ApiKeyRecord } from '../../accounts/index.ts';
 import { MeridianError } from '../../core/index.ts';
+import type { AdminDeps } from './admin-routes.ts';
 import { ERRORS } from './answer-schemas.ts';
-import { Page, type PageQuery } from './page-query.ts';
+import { DEFAULT_LIMIT, Page, type PageQuery } from './page-query.ts';
 
 const Names = Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }), Type.Null()]);
 
-/** One type of two names: of a union of two, Fastify's Ajv would take null for the integer 0. Until the end of the year 9999. */
-const Time = Type.Unsafe<number | null>({ type: ['integer', 'null'], minimum: 0, maximum: 253_402_300_799, description: 'Seconds since the epoch.' });
+const END_OF_9999_S = 253_402_300_799;
+const Time = Type.Union([Type.Integer({ minimum: 0, maximum: END_OF_9999_S }), Type.Null()], { description: 'Seconds since the epoch.' });
 
 const NewKeyBody = Type.Object(
   {
@@ -44,11 +45,16 @@ const KeyList = Type.Object({ object: Type.Literal('list'), data: Type.Array(Key
 const KeyParams = Type.Object({ id: Type.String() });
 
 /** API keys: made, listed, revoked. */
-export function keyRoutes(app: FastifyInstance, { keys }: { readonly keys: KeyStore }): void {
+export function keyRoutes(app: FastifyInstance, { keys, models: known }: Pick<AdminDeps, 'keys' | 'models'>): void {
   const tags = ['keys'];
   const create = { summary: 'Create an API key', tags, body: NewKeyBody, response: { 201: CreatedKey, ...ERRORS } };
   app.post<{ Body: Static<typeof NewKeyBody> }>('/admin/v1/keys', { schema: create }, (request, reply) => {
     const { name, regions, models, expires_at: expiresAt } = request.body;
+    const stranger = models?.find((model) => !known.has(model));
+    if (stranger !== undefined) {
+      const message = `There is no model '${stranger}'; this gateway has ${[...known.keys()].join(', ')}.`;
+      throw new MeridianError('invalid_value', { param: 'models', message });
+    }
     const expiresAtMs = expiresAt == null ? null : expiresAt * 1000;
     const { record, secret } = keys.create({ name, regions, models, expiresAtMs });
     void reply.status(201);
@@ -57,7 +63,8 @@ export function keyRoutes(app: FastifyInstance, { keys }: { readonly keys: KeySt
 
   const list = { summary: 'List API keys', tags, querystring: Page, response: { 200: KeyList, ...ERRORS } };
   app.get<{ Querystring: PageQuery }>('/admin/v1/keys', { schema: list }, (request) => {
-    const { records, hasMore } = keys.list(request.query);
+    const { after, limit = DEFAULT_LIMIT } = request.query;
+    const { records, hasMore } = keys.list({ after, limit });
     return { object: 'list', data: records.map(keyObject), has_more: hasMore };
   });
 

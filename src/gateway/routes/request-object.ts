@@ -68,8 +68,8 @@ export function requestObject({ record, adjustments }: JournalEntry): Static<typ
     outcome: record.outcome,
     status: record.status,
     error_code: record.errorCode,
-    ttft_ms: record.ttftMs,
-    duration_ms: record.durationMs,
+    ttft_ms: rounded(record.ttftMs),
+    duration_ms: round(record.durationMs),
     usage: usageObject(record.usage),
     source: record.source,
     estimated: record.estimated,
@@ -90,10 +90,10 @@ function attemptObject(attempt: AttemptRecord): Static<typeof AttemptObject> {
     region: attempt.region,
     outcome: attempt.outcome,
     error_code: attempt.errorCode,
-    started_ms: attempt.startedMs,
-    duration_ms: attempt.durationMs,
-    predicted_ms: attempt.predictedMs,
-    ttft_ms: attempt.ttftMs,
+    started_ms: round(attempt.startedMs),
+    duration_ms: round(attempt.durationMs),
+    predicted_ms: rounded(attempt.predictedMs),
+    ttft_ms: rounded(attempt.ttftMs),
     usage: attempt.usage === null ? null : usageObject(attempt.usage),
     source: attempt.source,
     counted: attempt.counted === null ? null : usageObject(attempt.counted),
@@ -107,4 +107,13 @@ function usageObject(usage: Usage): Static<typeof UsageObject> {
     completion_tokens: usage.completionTokens,
     reasoning_tokens: usage.reasoningTokens,
   };
+}
+
+/** To the microsecond. */
+function round(timeMs: number): number {
+  return Math.round(timeMs * 1000) / 1000;
+}
+
+function rounded(timeMs: number | null): number | null {
+  return timeMs === null ? null : round(timeMs);
 }

@@ -1,20 +1,28 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
-import type { Journal } from '../../billing/index.ts';
 import { MeridianError } from '../../core/index.ts';
+import type { AdminDeps } from './admin-routes.ts';
 import { ERRORS } from './answer-schemas.ts';
-import { Page, type PageQuery } from './page-query.ts';
+import { DEFAULT_LIMIT, Page } from './page-query.ts';
 import { RequestObject, requestObject } from './request-object.ts';
 
 const RequestList = Type.Object({ object: Type.Literal('list'), data: Type.Array(RequestObject), has_more: Type.Boolean() });
+const RequestPage = Type.Object(
+  {
+    ...Page.properties,
+    order: Type.Optional(Type.Union([Type.Literal('asc'), Type.Literal('desc')], { default: 'asc', description: 'Oldest or newest first.' })),
+  },
+  { additionalProperties: false },
+);
 const RequestParams = Type.Object({ id: Type.String() });
 
 /** What was used: one record per request, with its attempts. */
-export function requestRoutes(app: FastifyInstance, { journal }: { readonly journal: Journal }): void {
+export function requestRoutes(app: FastifyInstance, { journal, isUnderWay }: Pick<AdminDeps, 'journal' | 'isUnderWay'>): void {
   const tags = ['requests'];
-  const list = { summary: 'List usage records, oldest first', tags, querystring: Page, response: { 200: RequestList, ...ERRORS } };
-  app.get<{ Querystring: PageQuery }>('/admin/v1/requests', { schema: list }, async (request) => {
-    const { entries, hasMore } = await journal.list(request.query);
+  const list = { summary: 'List usage records', tags, querystring: RequestPage, response: { 200: RequestList, ...ERRORS } };
+  app.get<{ Querystring: Static<typeof RequestPage> }>('/admin/v1/requests', { schema: list }, async (request) => {
+    const { after, limit = DEFAULT_LIMIT, order = 'asc' } = request.query;
+    const { entries, hasMore } = await journal.list({ after, limit, order });
     return { object: 'list', data: entries.map(requestObject), has_more: hasMore };
   });
 
@@ -22,6 +30,8 @@ export function requestRoutes(app: FastifyInstance, { journal }: { readonly jour
   app.get<{ Params: Static<typeof RequestParams> }>('/admin/v1/requests/:id', { schema: get }, async (request) => {
     const entry = await journal.find(request.params.id);
     if (entry !== null) return requestObject(entry);
-    throw new MeridianError('not_found', { message: `There is no settled request '${request.params.id}'.`, param: 'id' });
+    const { id } = request.params;
+    const message = isUnderWay(id) ? `The request '${id}' is still under way.` : `There is no request '${id}'.`;
+    throw new MeridianError('not_found', { message, param: 'id' });
   });
 }

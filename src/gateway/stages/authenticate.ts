@@ -13,6 +13,7 @@ export function authenticate(headers: IncomingHttpHeaders, deps: Pick<GatewayDep
       message: "You didn't provide an API key. Send it in the header 'Authorization: Bearer mk_live_…'.",
     });
   }
+  if (secret.startsWith('mk_admin_')) throw new MeridianError('invalid_api_key', { message: 'This is an admin key; use an API key here.' });
   const found = deps.keys.authenticate(secret, deps.clock.wallMs());
   if (found.kind !== 'ok') throw new MeridianError('invalid_api_key', { message: WHY[found.kind] });
   if (found.key.kind !== 'live') throw new MeridianError('invalid_api_key', { message: 'This is an admin key; use an API key here.' });

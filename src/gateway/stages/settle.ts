@@ -59,7 +59,8 @@ function usageRecord(context: RequestContext, outcome: AnswerOutcome, now: numbe
     usage: usage ?? NO_USAGE,
     source: usage === null ? 'none' : (last?.source ?? 'none'),
     estimated: usage !== null && last?.source === 'gateway',
-    ttftMs: last?.ttftMs == null ? null : last.startedMs + last.ttftMs,
+    // An answer in one piece has no first token to wait for.
+    ttftMs: !context.ask.streamed || last?.ttftMs == null ? null : last.startedMs + last.ttftMs,
     durationMs: now - request.startedMs,
     attempts,
   };

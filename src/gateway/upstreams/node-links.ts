@@ -99,8 +99,8 @@ export class NodeLinks {
     }
     const earlier = this.#nodes.get(hello.node);
     if (earlier !== undefined && earlier !== node) {
-      log.warn({ node: hello.node }, 'node linked again; its earlier link is closed');
-      earlier.link.close('the node linked again');
+      log.warn({ node: hello.node }, 'a node dialled in with the id of a linked one, whose link is closed: one that came back, or two with one id');
+      earlier.link.replace();
     }
     this.#forget(node);
     node.hello = hello;
