@@ -189,7 +189,6 @@ class Errors(unittest.TestCase):
 
     def test_permission(self):
         self.refused(openai.PermissionDeniedError, 403, "permission_denied", client=self.key(regions=["mars"])[1])
-        self.refused(openai.PermissionDeniedError, 403, "permission_denied", "model", client=self.key(models=["other"])[1])
         other = OpenAI(organization="org_other", max_retries=0)
         self.refused(openai.PermissionDeniedError, 403, "permission_denied", client=other)
 
