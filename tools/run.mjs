@@ -103,7 +103,7 @@ function run(node, file, rest) {
 }
 
 /**
- * The flags of `config.node_flags` in package.json. A small young generation keeps what is still alive small: a third less memory per
+ * The flags of `config.node_flags` in package.json. A small young generation keeps what is not yet collected small: a fifth less memory per
  * open stream, at no cost in CPU (`npm run bench:relay`).
  */
 function nodeFlags() {
