@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { loadNodeConfig, type NodeConfig } from '../config/index.ts';
-import { systemClock, systemRng } from '../core/index.ts';
+import { cannotListen, systemClock, systemRng } from '../core/index.ts';
 import { NodeOptionsError, startNodeDaemon, type NodeDaemonOptions } from '../node/index.ts';
 import { jsonLog } from '../telemetry/index.ts';
-import { cannotListen } from './cannot-listen.ts';
 import { UsageError, type Command } from './command.ts';
 import { untilStopped } from './until-stopped.ts';
 

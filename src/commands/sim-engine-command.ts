@@ -1,5 +1,5 @@
+import { cannotListen } from '../core/index.ts';
 import { runSimEngine } from '../sim/index.ts';
-import { cannotListen } from './cannot-listen.ts';
 import type { Command } from './command.ts';
 
 /** Runs one simulated engine. */

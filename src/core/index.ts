@@ -1,3 +1,4 @@
+export { cannotListen } from './cannot-listen.ts';
 export { systemClock, wait, type Cancel, type Clock } from './clock.ts';
 export { endOfTurn } from './end-of-turn.ts';
 export { asMeridianError, ERROR_TABLE, MeridianError, type ErrorCode } from './errors.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { MeridianError } from '../core/index.ts';
+import { cannotListen } from '../core/index.ts';
 
 /** Where a listener of the configuration stands. */
 export interface ListenAt {
@@ -13,7 +13,7 @@ export interface ListenAt {
 /** Listens at `at`; resolves with the URL. Rejects with `conflict`, naming `path` of the configuration, when the port cannot be had. */
 export function listen(server: Server, at: ListenAt, path: string, scheme: 'http' | 'ws'): Promise<string> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, at, path)));
+    server.once('error', (error) => reject(cannotListen(error, path)));
     server.listen(at.port, at.host, () => {
       const { port } = server.address() as AddressInfo;
       resolve(`${scheme}${at.tls === undefined ? '' : 's'}://${urlHost(at.host)}:${port}`);
@@ -26,12 +26,6 @@ export function tlsOf({ tls }: ListenAt) {
   if (tls === undefined) return null;
   const clients = tls.clientCaFile === undefined ? {} : { ca: readFileSync(tls.clientCaFile), requestCert: true, rejectUnauthorized: true };
   return { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), ...clients };
-}
-
-function cannotListen(error: NodeJS.ErrnoException, at: ListenAt, path: string): Error {
-  if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') return error;
-  const why = error.code === 'EACCES' ? 'may not be used without privileges' : 'is in use by another program';
-  return new MeridianError('conflict', { message: `${path}: port ${at.port} on ${at.host} ${why}; choose another one.`, cause: error });
 }
 
 /** An address that a client on this machine can use. */
