@@ -1,5 +1,5 @@
 import { InFlightLimit } from './admission/index.ts';
-import { TokenRatio } from './balancer/index.ts';
+import { ExpectedOutput, Router, TokenRatio } from './balancer/index.ts';
 import type { GatewayConfig } from './config/index.ts';
 import { wait, type Clock, type Logger, type Rng } from './core/index.ts';
 import { ActiveRequests, gatewayMetrics, Sweep, type GatewayDeps } from './gateway/index.ts';
@@ -32,6 +32,8 @@ export interface GatewayWorld {
 }
 
 const SWEEP_MS = 100;
+/** Keys whose usual length of answer is remembered. */
+const OUTPUT_KEYS_MAX = 100_000;
 
 /**
  * Builds a gateway from its configuration and starts it; used by the command line, the demo and the tests alike. Throws
@@ -64,6 +66,8 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     inFlight,
     active,
     fleet,
+    router: new Router(config.balancer, world.rng),
+    expectedOutput: new ExpectedOutput(OUTPUT_KEYS_MAX),
     tokenRatio: new TokenRatio(Object.entries(config.models).map(([name, { bytesPerToken }]) => [name, bytesPerToken])),
     settlements,
     sweep,

@@ -1,49 +1,119 @@
-/** What the predicted cost of one replica reads. Durations in milliseconds. */
-export interface ReplicaSnapshot {
-  readonly id: string;
-  readonly region: string;
-  /** Null before the first measurement. */
-  readonly rttMs: number | null;
-  /** Uncached prompt tokens waiting at the replica, by its newest report; null when unknown. */
-  readonly queuedUncachedTokens: number | null;
-  /** Prompt tokens we sent that the report cannot know of. */
-  readonly sentSinceTokens: number;
-  /** Learned prefill rate; null when unknown. */
-  readonly prefillTokensPerS: number | null;
+import type { Replica } from '../health/index.ts';
+
+/** What of a replica its predicted cost depends on; a `Replica` is one. */
+export type RankedReplica = Pick<Replica, 'rttMs' | 'load' | 'loadAtMs' | 'inFlight' | 'backlog' | 'pace' | 'trust' | 'failures'> & {
+  readonly identity: Pick<Replica['identity'], 'id' | 'node' | 'region' | 'kvTokens'>;
+};
+
+/** What is known of a request before it is sent. Amounts in tokens. */
+export interface RankedRequest {
+  readonly promptTokens: number;
+  /** Expected length of the answer. */
+  readonly outputTokens: number;
 }
 
 export interface CostOptions {
-  /** Taken for replicas that have not told their prefill rate. */
-  readonly prefillTokensPerS: number;
   /** Taken for replicas whose distance is not measured yet. */
   readonly rttMs: number;
-  /** Taken for the queue of replicas without a load report: unknown is not empty. */
+  /** Taken for the queue of replicas without a fresh load report: unknown is not empty. */
   readonly queuedTokens: number;
+  /** A load report older than this tells nothing any more. */
+  readonly loadStaleMs: number;
+  /** λ: cost of half of the KV cache being in use by running requests. */
+  readonly kvBarrierMs: number;
+  /** w: how much a slower answer counts beside a later first token. */
+  readonly decodeWeight: number;
+  /** Time per output token that is good enough. */
+  readonly tpotTargetMs: number;
+  /** What a failed attempt costs its request. */
+  readonly retryCostMs: number;
+  /** How much more than its own time a prefill counts, because others will wait for it. */
+  readonly prefillWeight: number;
+  /** What a region costs beyond time, in milliseconds. */
+  readonly regionPriceMs: Readonly<Record<string, number>>;
 }
 
-/** Predicted time to the first token, by its terms, in milliseconds. */
+/** Predicted cost of a request at a replica, by its terms, in milliseconds. */
 export interface CostTerms {
-  readonly rttMs: number;
-  /** Work ahead of us. */
-  readonly queueMs: number;
-  /** Our own prompt. */
-  readonly prefillMs: number;
+  /** Network, there and back. */
+  rttMs: number;
+  /** Work ahead of us: reported, and sent since. */
+  queueMs: number;
+  /** Our own prefill, less what is cached, and the step that makes the first token. */
+  prefillMs: number;
+  /** What our prefill costs those who wait behind us. */
+  othersMs: number;
+  /** KV pressure. */
+  kvMs: number;
+  /** Slow decoding in a full batch. */
+  decodeMs: number;
+  failureMs: number;
+  priceMs: number;
 }
 
-/**
- * Predicted cost of sending `promptTokens` to `replica`: `rtt + (queuedUncached + sentSince) / μ + promptTokens / μ`,
- * μ being the replica's prefill rate.
- */
-export function costTerms(promptTokens: number, replica: ReplicaSnapshot, options: CostOptions): CostTerms {
-  const tokensPerMs = (replica.prefillTokensPerS ?? options.prefillTokensPerS) / 1000;
-  const aheadTokens = (replica.queuedUncachedTokens ?? options.queuedTokens) + replica.sentSinceTokens;
-  return {
-    rttMs: replica.rttMs ?? options.rttMs,
-    queueMs: aheadTokens / tokensPerMs,
-    prefillMs: promptTokens / tokensPerMs,
-  };
+const KV_USE_MAX = 0.99;
+
+export function zeroTerms(): CostTerms {
+  return { rttMs: 0, queueMs: 0, prefillMs: 0, othersMs: 0, kvMs: 0, decodeMs: 0, failureMs: 0, priceMs: 0 };
 }
 
 export function totalMs(terms: CostTerms): number {
+  const { rttMs, queueMs, prefillMs, othersMs, kvMs, decodeMs, failureMs, priceMs } = terms;
+  return rttMs + queueMs + prefillMs + othersMs + kvMs + decodeMs + failureMs + priceMs;
+}
+
+/** Predicted time to the first token. */
+export function ttftMs(terms: CostTerms): number {
   return terms.rttMs + terms.queueMs + terms.prefillMs;
+}
+
+/** Whether the newest load report of a replica still tells something. */
+export function isLoadFresh(replica: Pick<RankedReplica, 'load' | 'loadAtMs'>, now: number, staleMs: number): boolean {
+  return replica.load !== null && now - replica.loadAtMs <= staleMs;
+}
+
+/**
+ * Fills `terms` with the predicted cost of `request` at `replica`, which is believed to hold `cachedTokens` of its prompt:
+ *
+ *     rtt + ahead / μ + (prompt − cached) / μ + step + others + λ·k/(1 − k) + w·output·max(0, tpot(b + 1) − target) + pFail·retry + price
+ *
+ * μ, the step and tpot are learned per replica; k is the share of the KV cache that running requests hold, ours included;
+ * b is the batch. Others: our prefill delays whoever comes next by its length; it is `prefillWeight · prefill`.
+ */
+export function costTerms(
+  terms: CostTerms,
+  request: RankedRequest,
+  replica: RankedReplica,
+  cachedTokens: number,
+  now: number,
+  options: CostOptions,
+): void {
+  const { pace, load } = replica;
+  const tokensPerMs = pace.prefillTokensPerMs;
+  const isFresh = isLoadFresh(replica, now, options.loadStaleMs);
+  const knownAhead = replica.backlog.tokensAt(now, tokensPerMs);
+  const ahead = isFresh && replica.backlog.isKnown ? knownAhead : knownAhead + options.queuedTokens;
+  const uncached = Math.max(1, request.promptTokens - cachedTokens);
+  const own = uncached / tokensPerMs;
+  terms.rttMs = replica.rttMs ?? options.rttMs;
+  terms.queueMs = ahead / tokensPerMs;
+  terms.prefillMs = own + pace.stepMs;
+  terms.othersMs = options.prefillWeight * own;
+  terms.kvMs = options.kvBarrierMs * barrier(kvUse(request, replica, cachedTokens, isFresh));
+  const running = isFresh && load !== null ? Math.max(load.running, replica.inFlight) : replica.inFlight;
+  terms.decodeMs = options.decodeWeight * request.outputTokens * Math.max(0, pace.tpotMs(running + 1) - options.tpotTargetMs);
+  terms.failureMs = replica.failures.at(now) * options.retryCostMs;
+  terms.priceMs = options.regionPriceMs[replica.identity.region] ?? 0;
+}
+
+function kvUse(request: RankedRequest, replica: RankedReplica, cachedTokens: number, isFresh: boolean): number {
+  const kvTokens = replica.load?.kvTokens ?? replica.identity.kvTokens;
+  if (kvTokens === null || kvTokens <= 0) return 0;
+  const used = isFresh ? (replica.load?.kvTokensUsed ?? 0) : 0;
+  return (used + replica.backlog.sentSinceTokens + request.promptTokens - cachedTokens) / kvTokens;
+}
+
+function barrier(use: number): number {
+  const k = Math.min(KV_USE_MAX, Math.max(0, use));
+  return k / (1 - k);
 }

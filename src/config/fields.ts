@@ -31,7 +31,10 @@ export function milliseconds(description: string, defaultMs: number) {
 }
 
 /** Any number from `minimum`. */
-export function quantity(description: string, options: { default?: number; minimum?: number; exclusiveMinimum?: number } = {}) {
+export function quantity(
+  description: string,
+  options: { default?: number; minimum?: number; exclusiveMinimum?: number; maximum?: number } = {},
+) {
   return Type.Number({ description, ...options });
 }
 

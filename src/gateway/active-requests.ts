@@ -50,7 +50,7 @@ function progress({ request, ask }: RequestContext, open: OpenAttempt): AttemptP
     replica: open.replica.identity.id,
     region: open.replica.identity.region,
     startedMs: open.startedMs - request.startedMs,
-    predictedMs: open.candidate.costMs,
+    predictedMs: open.predictedMs,
     ttftMs: open.ttftMs,
     usage: deliveredEstimate(open, ask.promptTokensEstimate),
   };

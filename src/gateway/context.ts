@@ -29,9 +29,20 @@ export interface Ask {
   /** The client wants the usage chunk. */
   readonly usageAsked: boolean;
   readonly promptTokensEstimate: number;
+  readonly prompt: AskedPrompt;
+  /** The bound the client has set on the answer; null without one. */
+  readonly outputTokensMax: number | null;
   /** What goes to the engine: the client's bytes, but for the model's name where the engine knows another. */
   readonly body: Buffer;
-  readonly bodyBytes: number;
+}
+
+/** The prompt as routing sees it. */
+export interface AskedPrompt {
+  /** Hashes of its blocks, two words each. */
+  readonly chain: Uint32Array;
+  readonly bytes: number;
+  /** Kind of text, for the ratio of bytes to tokens. */
+  readonly kind: string;
 }
 
 /** One request on its way; each stage adds what it found. */

@@ -1,6 +1,6 @@
 import type { KeyStore } from '../accounts/index.ts';
 import type { InFlightLimit } from '../admission/index.ts';
-import type { TokenRatio } from '../balancer/index.ts';
+import type { ExpectedOutput, Router, TokenRatio } from '../balancer/index.ts';
 import type { Journal } from '../billing/index.ts';
 import type { Clock, Logger, Rng, Tracing } from '../core/index.ts';
 import type { Fleet } from '../health/index.ts';
@@ -23,7 +23,9 @@ export interface GatewayDeps {
   readonly inFlight: InFlightLimit;
   readonly active: ActiveRequests;
   readonly fleet: Fleet;
+  readonly router: Router;
   readonly tokenRatio: TokenRatio;
+  readonly expectedOutput: ExpectedOutput;
   readonly journal: Journal;
   readonly settlements: SettlementInbox;
   readonly sweep: Sweep;

@@ -1,4 +1,4 @@
-import type { Candidate } from '../balancer/index.ts';
+import type { RoutedAttempt } from '../balancer/index.ts';
 import type { AttemptRecord } from '../billing/index.ts';
 import type { AttemptPermit, AttemptVerdict, Replica } from '../health/index.ts';
 import type { AttemptStream } from './attempt-stream.ts';
@@ -7,27 +7,29 @@ import type { AttemptCount } from './attempt-count.ts';
 /** One attempt under way. It ends exactly once, in a record. */
 export class OpenAttempt {
   readonly id: string;
-  readonly candidate: Candidate;
   readonly replica: Replica;
   readonly stream: AttemptStream;
   readonly startedMs: number;
+  readonly #routed: RoutedAttempt;
   readonly #permit: AttemptPermit;
-  readonly #dispatch: number;
   #firstMs: number | null = null;
 
   constructor(
-    start: { readonly id: string; readonly candidate: Candidate; readonly replica: Replica; readonly stream: AttemptStream },
+    start: { readonly id: string; readonly routed: RoutedAttempt; readonly stream: AttemptStream },
     permit: AttemptPermit,
-    dispatch: number,
     now: number,
   ) {
     this.id = start.id;
-    this.candidate = start.candidate;
-    this.replica = start.replica;
+    this.#routed = start.routed;
+    this.replica = start.routed.candidate.replica;
     this.stream = start.stream;
     this.startedMs = now;
     this.#permit = permit;
-    this.#dispatch = dispatch;
+  }
+
+  /** Predicted milliseconds to the first token. */
+  get predictedMs(): number {
+    return this.#routed.candidate.ttftMs;
   }
 
   /** Milliseconds to the first token; null before it. */
@@ -35,11 +37,11 @@ export class OpenAttempt {
     return this.#firstMs === null ? null : this.#firstMs - this.startedMs;
   }
 
-  /** The first token is here: the prompt waits no more. */
-  firstToken(now: number): void {
+  /** The first token is here, or with it a whole answer that was not streamed. */
+  firstToken(now: number, isStreamed: boolean): void {
     this.#firstMs = now;
     this.#permit.progressed();
-    this.replica.log.done(this.#dispatch);
+    this.#routed.began(now, isStreamed);
   }
 
   /** Ends the attempt. `requestStartedMs` places it within its request. */
@@ -50,7 +52,7 @@ export class OpenAttempt {
     now: number,
   ): AttemptRecord {
     this.#permit.end(how.verdict, now);
-    this.replica.log.done(this.#dispatch);
+    this.#routed.ended(count.source === 'gateway' ? null : count.usage);
     return {
       id: this.id,
       replica: this.replica.identity.id,
@@ -61,7 +63,7 @@ export class OpenAttempt {
       usage: count.usage,
       source: count.source,
       counted: count.counted,
-      predictedMs: this.candidate.costMs,
+      predictedMs: this.predictedMs,
       ttftMs: this.ttftMs,
       durationMs: now - this.startedMs,
     };

@@ -1,4 +1,3 @@
-import type { RankOptions } from '../balancer/index.ts';
 import type { BreakerOptions } from '../health/index.ts';
 
 /** A model that clients may ask for. */
@@ -34,7 +33,6 @@ export interface GatewayOptions {
   };
   readonly retries: { readonly attemptsMax: number; readonly jitterMinMs: number; readonly jitterMaxMs: number };
   readonly breaker: BreakerOptions;
-  readonly rank: RankOptions;
   /** Name the replica and its region on answers. */
   readonly exposeReplica: boolean;
   /** Which requests get a line in the log. */

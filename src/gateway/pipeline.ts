@@ -11,7 +11,7 @@ import { admit } from './stages/admit.ts';
 import { attempt } from './stages/attempt.ts';
 import { authenticate } from './stages/authenticate.ts';
 import { observe, observeRefusal } from './stages/observe.ts';
-import { plan } from './stages/plan.ts';
+import { plan, type Plan } from './stages/plan.ts';
 import { receive } from './stages/receive.ts';
 import { relay } from './stages/relay.ts';
 import { openRequest, settle } from './stages/settle.ts';
@@ -42,10 +42,10 @@ export async function serve(
     if (ask.streamed) reply.becomeStream();
     const permit = admit(deps);
     try {
-      const candidates = plan(ask, key, deps);
+      const planned = plan(ask, key, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
       const context: RequestContext = { request, key, ask, reply, span, shown, attempts: [], current: null, isWorkLost: false };
-      await answer(context, candidates, deps);
+      await answer(context, planned, deps);
       // Until then the request is under way: a drain must not cut what the client has not taken yet.
       await reply.taken(deps.options.timeouts.slowReaderMs);
     } finally {
@@ -57,13 +57,13 @@ export async function serve(
 }
 
 /** From the first attempt to the record. The client gets the end of the answer only once its usage is durable. */
-async function answer(context: RequestContext, candidates: ReturnType<typeof plan>, deps: GatewayDeps): Promise<void> {
+async function answer(context: RequestContext, planned: Plan, deps: GatewayDeps): Promise<void> {
   const { earlyHeadMs, keepAliveMs } = deps.options.timeouts;
   const unwatch = deps.sweep.add((now) => context.reply.tick(now, { uncommitted: earlyHeadMs, committed: keepAliveMs }));
   const forget = deps.active.add(context);
   deps.journal.open(openRequest(context));
   try {
-    const outcome = await outcomeOf(context, candidates, deps);
+    const outcome = await outcomeOf(context, planned, deps);
     const { record, durable } = settle(context, outcome, deps);
     const unwritable = await durable.then(() => null, asMeridianError);
     if (unwritable === null) finish(context, outcome);
@@ -76,9 +76,9 @@ async function answer(context: RequestContext, candidates: ReturnType<typeof pla
 }
 
 /** A fault of ours on the way ends the request like any other failure: nothing is left running, and it has its record. */
-async function outcomeOf(context: RequestContext, candidates: ReturnType<typeof plan>, deps: GatewayDeps): Promise<AnswerOutcome> {
+async function outcomeOf(context: RequestContext, planned: Plan, deps: GatewayDeps): Promise<AnswerOutcome> {
   try {
-    const attempted = await attempt(context, candidates, deps);
+    const attempted = await attempt(context, planned, deps);
     return attempted.kind === 'answering' ? await relay(context, attempted, deps) : attempted.outcome;
   } catch (thrown) {
     const error = asMeridianError(thrown);

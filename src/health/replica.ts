@@ -1,8 +1,11 @@
 import type { Rng } from '../core/index.ts';
 import type { LoadMessage, NodeState } from '../link/index.ts';
 import type { Upstream } from '../openai/index.ts';
+import { Backlog } from './backlog.ts';
 import { Breaker, type BreakerOptions } from './breaker.ts';
-import { DispatchLog } from './dispatch-log.ts';
+import { CacheTrust } from './cache-trust.ts';
+import { FailureRate } from './failure-rate.ts';
+import { Pace, PACE_PRIOR, type PacePrior } from './pace.ts';
 
 /** What a replica is; fixed for as long as its node stays linked. */
 export interface ReplicaIdentity {
@@ -14,6 +17,8 @@ export interface ReplicaIdentity {
   readonly models: readonly string[];
   readonly contextTokens: number;
   readonly runningMax: number | null;
+  /** Size of the KV cache; null when the engine does not say. */
+  readonly kvTokens: number | null;
 }
 
 /** A load report as far as choosing needs it. Null is unknown, never zero. */
@@ -27,12 +32,18 @@ export type AttemptVerdict = 'success' | 'failure' | 'ignored';
 /** A shorter round trip is nearer the truth than a longer one: what delays a ping is mostly our own being busy. */
 const RTT_WEIGHT = { shorter: 0.5, longer: 0.1 };
 
-/** One replica as this gateway sees it: where it is, how far, how busy, and whether it may be tried. */
+/** One replica as this gateway sees it: where it is, how far, how busy, how fast, and whether it may be tried. */
 export class Replica {
   readonly identity: ReplicaIdentity;
   readonly upstream: Upstream;
   readonly breaker: Breaker;
-  readonly log = new DispatchLog();
+  /** What waits there. */
+  readonly backlog = new Backlog();
+  /** How fast it is, as learned. */
+  readonly pace: Pace;
+  /** How far its mirrored cache is to be believed. */
+  readonly trust = new CacheTrust();
+  readonly failures = new FailureRate();
   #state: NodeState = 'starting';
   #reason = '';
   #load: ReplicaLoad | null = null;
@@ -40,9 +51,10 @@ export class Replica {
   #rttMs: number | null = null;
   #inFlight = 0;
 
-  constructor(identity: ReplicaIdentity, upstream: Upstream, breaker: BreakerOptions, rng: Rng) {
+  constructor(identity: ReplicaIdentity, upstream: Upstream, breaker: BreakerOptions, rng: Rng, pace: PacePrior = PACE_PRIOR) {
     this.identity = identity;
     this.upstream = upstream;
+    this.pace = new Pace(pace);
     this.breaker = new Breaker(breaker, rng);
   }
 
@@ -82,8 +94,9 @@ export class Replica {
   report(load: ReplicaLoad, seenMark: number, now: number): void {
     this.#load = load;
     this.#loadAtMs = now;
+    if (load.decodeTokensPerS !== null) this.pace.sawDecoding(load.running, load.decodeTokensPerS);
     // A report that does not know what waits does not replace what we know we sent.
-    if (load.queuedUncachedTokens !== null) this.log.reported(seenMark);
+    if (load.queuedUncachedTokens !== null) this.backlog.reported(load.queuedUncachedTokens, seenMark, now, this.#rttMs ?? 0);
   }
 
   measured(rttMs: number): void {
@@ -108,6 +121,7 @@ export class Replica {
         if (isEnded) throw new Error('an attempt permit was ended twice');
         isEnded = true;
         this.#inFlight -= 1;
+        if (verdict !== 'ignored') this.failures.saw(verdict === 'failure', endedAtMs);
         if (verdict === 'success') pass.succeeded();
         else if (verdict === 'failure') pass.failed(endedAtMs);
         else pass.ignored();

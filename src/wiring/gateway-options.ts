@@ -12,7 +12,6 @@ export function gatewayOptions(config: GatewayConfig): GatewayOptions {
     timeouts: { ...timeouts, keepAliveMs: keepAliveCommentMs, settlementMs: SETTLEMENT_MS },
     retries: config.retries,
     breaker: config.breaker,
-    rank: config.balancer,
     exposeReplica: config.routingHeaders.exposeReplica,
     logRequests: config.telemetry.logRequests,
   };

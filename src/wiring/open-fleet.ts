@@ -4,7 +4,7 @@ import type { Journal } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger, Rng } from '../core/index.ts';
 import { AgentlessReplica, NodeLinks, SettlementInbox } from '../gateway/index.ts';
-import { Fleet } from '../health/index.ts';
+import { Fleet, PACE_PRIOR, type PacePrior } from '../health/index.ts';
 import { LINK_PATH } from '../link/index.ts';
 import { listen, tlsOf } from './listener.ts';
 import type { Teardown } from './teardown.ts';
@@ -44,6 +44,7 @@ export async function openFleet(config: GatewayConfig, world: World, journal: Jo
       token: listener.token,
       streamBufferBytesMax: config.limits.streamBufferBytesMax,
       breaker: config.breaker,
+      pace: pacePrior(config),
       members: { gateway: config.gateway.id, gateways: [] },
     },
     { ...world, fleet, onSettled: (settled) => settlements.deliver(settled) },
@@ -63,6 +64,10 @@ function agentless(replica: GatewayConfig['replicas'][number], config: GatewayCo
   const { timeouts, limits, breaker, models } = config;
   const contextTokens = replica.contextTokens ?? Math.min(...replica.models.map((name) => models[name]?.contextTokens ?? 0));
   const answer = { eventBytesMax: EVENT_BYTES_MAX, answerBytesMax: limits.answerBytesMax };
-  const bounds = { connectMs: timeouts.connectMs, attemptsMax: limits.inFlightMax, answer, breaker };
+  const bounds = { connectMs: timeouts.connectMs, attemptsMax: limits.inFlightMax, answer, breaker, pace: pacePrior(config) };
   return teardown.add(new AgentlessReplica({ ...replica, contextTokens }, bounds, world)).replica;
+}
+
+function pacePrior({ balancer }: GatewayConfig): PacePrior {
+  return { ...PACE_PRIOR, prefillTokensPerS: balancer.prefillTokensPerS };
 }

@@ -12,15 +12,15 @@ type Kind = RequestFault['kind'];
 
 /** One node and one agentless replica; `first` is the one that every request tries first. */
 const WAYS = [
-  { first: 'link', prefillTokensPerS: 9e9 },
-  { first: 'agentless', prefillTokensPerS: 0.009 },
+  { first: 'link', dearRegion: 'oci-uk-london' },
+  { first: 'agentless', dearRegion: 'gcp-us-east4' },
 ] as const;
 
-function config(prefillTokensPerS: number, more: Partial<GatewayConfig> = {}) {
+function config(dearRegion: string, more: Partial<GatewayConfig> = {}) {
   return (base: GatewayConfig): GatewayConfig => ({
     ...base,
     breaker: { ...base.breaker, failuresMax: 1_000 },
-    balancer: { ...base.balancer, prefillTokensPerS, tieMs: 0 },
+    balancer: { ...base.balancer, regionPriceMs: { [dearRegion]: 1e6 } },
     retries: { ...base.retries, jitterMinMs: 0, jitterMaxMs: 5 },
     timeouts: { ...base.timeouts, firstTokenMs: 400, stallMs: 400, slowReaderMs: 400 },
     ...more,
@@ -45,13 +45,13 @@ async function expectExact(fleet: TestFleet, record: ShownRecord): Promise<void>
   expect(record.estimated).toBe(false);
 }
 
-describe.each(WAYS)('a request that goes to the $first replica first', ({ first, prefillTokensPerS }) => {
+describe.each(WAYS)('a request that goes to the $first replica first', ({ first, dearRegion }) => {
   let fleet: TestFleet;
   let faulty: SimEngine | undefined;
   let undisturbed: string;
 
   beforeAll(async () => {
-    fleet = await startTestFleet({ regions: { 'gcp-us-east4': 1 }, agentless: 1, config: config(prefillTokensPerS) });
+    fleet = await startTestFleet({ regions: { 'gcp-us-east4': 1 }, agentless: 1, config: config(dearRegion) });
     faulty = fleet.engines[first === 'link' ? 0 : 1];
     undisturbed = (await ask(fleet, BODY).over()).content;
   });
@@ -175,7 +175,7 @@ describe('when every replica fails', () => {
   let fleet: TestFleet;
 
   beforeAll(async () => {
-    fleet = await startTestFleet({ regions: { 'gcp-us-east4': 2, 'aws-us-west-2': 1 }, agentless: 1, config: config(9_000) });
+    fleet = await startTestFleet({ regions: { 'gcp-us-east4': 2, 'aws-us-west-2': 1 }, agentless: 1, config: config('nowhere') });
   });
   afterAll(() => fleet.close());
 

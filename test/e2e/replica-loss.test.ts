@@ -24,7 +24,7 @@ describe('a replica that fails', () => {
       config: (config) => ({
         ...config,
         // The node is far dearer, so that everything goes to the agentless replica as long as it may.
-        balancer: { ...config.balancer, prefillTokensPerS: 0.009, tieMs: 0 },
+        balancer: { ...config.balancer, regionPriceMs: { 'gcp-us-east4': 1e6 } },
         breaker: { failuresMax: 3, openMs: 1_000, openMsMax: 1_000 },
         retries: { ...config.retries, jitterMinMs: 0, jitterMaxMs: 1 },
       }),

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
 import { noLog, seededRng } from '../../src/core/index.ts';
+import { Router } from '../../src/balancer/index.ts';
 import { Sweep, type GatewayDeps } from '../../src/gateway/index.ts';
 import type { RequestContext } from '../../src/gateway/context.ts';
 import { attempt } from '../../src/gateway/stages/attempt.ts';
-import { Fleet, Replica } from '../../src/health/index.ts';
+import { Fleet } from '../../src/health/index.ts';
 import { AttemptError, type Upstream } from '../../src/openai/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { readyReplica } from '../support/replicas.ts';
+import { RANK_OPTIONS } from '../balancer/rank-options.ts';
 
 const NAMES = ['a', 'b', 'c'];
 
@@ -22,13 +25,12 @@ test('a replica that is lost in the pause before its try costs no try', async ()
         return false;
       },
     };
-    const identity = { id, node: id, region: 'here', engine: 'sglang', models: ['m'], contextTokens: 1, runningMax: null };
-    const replica = new Replica(identity, upstream, { failuresMax: 3, openMs: 1, openMsMax: 1 }, seededRng(1));
-    replica.setState('ready', '');
-    fleet.add(replica);
+    fleet.add(readyReplica(id, {}, upstream));
   }
+  const router = new Router({ ...RANK_OPTIONS, stickyMs: 0, prefixBlocksMax: 1, sessionsMax: 1 }, { next: () => 0 });
   const deps = {
     clock,
+    router,
     rng: seededRng(1),
     log: noLog,
     fleet,
@@ -38,14 +40,15 @@ test('a replica that is lost in the pause before its try costs no try', async ()
   } as unknown as GatewayDeps;
   const context = {
     request: { id: 'req_1', endpoint: 'completions', startedMs: 0 },
-    ask: { streamed: true, body: Buffer.alloc(0), promptTokensEstimate: 1 },
-    key: { organization: 'org' },
+    ask: { model: 'm', streamed: true, body: Buffer.alloc(0), promptTokensEstimate: 1 },
+    key: { organization: 'org', regions: null },
     reply: { isGone: false, onGone() {} },
     attempts: [],
     current: null,
   } as unknown as RequestContext;
-  const candidates = NAMES.map((id) => ({ id, region: 'here', costMs: 1, terms: { rttMs: 1, queueMs: 0, prefillMs: 0 } }));
-  const over = attempt(context, candidates, deps);
+  const placement = { promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null };
+  const route = router.route(placement, NAMES.map((id) => fleet.get(id)).filter((replica) => replica !== undefined), 0);
+  const over = attempt(context, { placement, route }, deps);
   while (clock.pending < 2) await Promise.resolve();
   fleet.remove('b');
   clock.advance(10);

@@ -4,6 +4,7 @@ import { MeridianError } from '../../src/core/index.ts';
 import type { RequestContext } from '../../src/gateway/context.ts';
 import type { AnswerOutcome } from '../../src/gateway/outcome.ts';
 import { attempt } from '../../src/gateway/stages/attempt.ts';
+import type { Plan } from '../../src/gateway/stages/plan.ts';
 import { settle } from '../../src/gateway/stages/settle.ts';
 import { SettlementInbox, type GatewayDeps } from '../../src/gateway/index.ts';
 import { NO_USAGE } from '../../src/openai/index.ts';
@@ -75,8 +76,13 @@ test('the record has the status that the client met', async () => {
   expect((await settled([tried('aborted', 9)], ABORTED)).status).toBe(499);
 });
 
+const NOWHERE: Plan = {
+  placement: { promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null },
+  route: { candidates: [], chosenBy: 'cost', waitMs: Infinity },
+};
+
 test('a request that no replica would take any more ends in a failure that is settled like any other', async () => {
   const deps = { options: { retries: { attemptsMax: 3, jitterMinMs: 0, jitterMaxMs: 0 } } } as unknown as GatewayDeps;
-  const ended = await attempt(context([]), [], deps);
+  const ended = await attempt(context([]), NOWHERE, deps);
   expect(ended).toMatchObject({ kind: 'ended', outcome: { kind: 'failed', error: { code: 'overloaded' }, isReplicaFault: false } });
 });

@@ -14,7 +14,7 @@ const LOAD: ReplicaLoad = {
 };
 
 function replica(id = 'r', models = ['m']): Replica {
-  const identity = { id, node: id, region: 'here', engine: 'sglang', models, contextTokens: 1_000, runningMax: null };
+  const identity = { id, node: id, region: 'here', engine: 'sglang', models, contextTokens: 1_000, runningMax: null, kvTokens: null };
   return new Replica(identity, UPSTREAM, { failuresMax: 2, openMs: 100, openMsMax: 100 }, { next: () => 0.5 });
 }
 
@@ -57,11 +57,11 @@ describe('a replica', () => {
 
   test('keeps what we know we sent when a report does not know what waits', () => {
     const one = readyReplica();
-    one.log.sent(1, 500);
+    one.backlog.sent(1, 500, 0);
     one.report({ ...LOAD, queuedUncachedTokens: null }, 1, 10);
-    expect(one.log.sentSinceTokens).toBe(500);
+    expect(one.backlog.sentSinceTokens).toBe(500);
     one.report(LOAD, 1, 20);
-    expect(one.log.sentSinceTokens).toBe(0);
+    expect(one.backlog.sentSinceTokens).toBe(0);
     expect(one.loadAtMs).toBe(20);
   });
 

@@ -23,13 +23,13 @@ const ReplicaObject = Type.Object({
   breaker: Type.String({ description: 'closed, open or half-open.' }),
   rtt_ms: OrNull,
   in_flight: Type.Integer({ description: 'Attempts of this gateway under way.' }),
-  sent_since_tokens: Type.Integer({ description: 'Prompt tokens sent since the newest load report was taken.' }),
+  sent_since_tokens: Type.Integer({ description: 'Uncached prompt tokens sent since the newest load report was taken.' }),
   running: OrNull,
   queued: OrNull,
   queued_uncached_tokens: OrNull,
   kv_tokens_used: OrNull,
   kv_tokens: OrNull,
-  prefill_tokens_per_s: OrNull,
+  prefill_tokens_per_s: Type.Number({ description: 'Learned from first tokens.' }),
   decode_tokens_per_s: OrNull,
 });
 
@@ -74,13 +74,13 @@ function replicaObject(replica: Replica): Static<typeof ReplicaObject> {
     breaker: replica.breaker.state.kind,
     rtt_ms: replica.rttMs,
     in_flight: replica.inFlight,
-    sent_since_tokens: replica.log.sentSinceTokens,
+    sent_since_tokens: replica.backlog.sentSinceTokens,
     running: load?.running ?? null,
     queued: load?.queued ?? null,
     queued_uncached_tokens: load?.queuedUncachedTokens ?? null,
     kv_tokens_used: load?.kvTokensUsed ?? null,
     kv_tokens: load?.kvTokens ?? null,
-    prefill_tokens_per_s: load?.prefillTokensPerS ?? null,
+    prefill_tokens_per_s: Math.round(replica.pace.prefillTokensPerMs * 1_000),
     decode_tokens_per_s: load?.decodeTokensPerS ?? null,
   };
 }

@@ -1,5 +1,5 @@
 import { attemptId, MeridianError, wait } from '../../core/index.ts';
-import type { Candidate } from '../../balancer/index.ts';
+import type { Candidate, Placement, Route } from '../../balancer/index.ts';
 import type { AttemptPermit, Replica } from '../../health/index.ts';
 import { AttemptError } from '../../openai/index.ts';
 import { AttemptStream } from '../attempt-stream.ts';
@@ -8,6 +8,8 @@ import type { RequestContext } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { OpenAttempt } from '../open-attempt.ts';
 import { failedOutcome, type AnswerOutcome } from '../outcome.ts';
+import { routeRequest } from '../route-request.ts';
+import type { Plan } from './plan.ts';
 
 export type Attempted =
   | { readonly kind: 'answering'; readonly attempt: OpenAttempt; readonly status: number }
@@ -21,31 +23,53 @@ const PATHS = {
 } as const;
 
 /**
- * Tries the candidates in order until one begins to answer. A failure before the first byte is tried on another node,
- * within the bounds; the client's own fault, and a client that left, are not.
+ * Tries the best candidate; after a failure before the first byte, the best one on another node by what is known then,
+ * within the bounds. The client's own fault, and a client that left, are not tried again.
  */
-export async function attempt(context: RequestContext, candidates: readonly Candidate[], deps: GatewayDeps): Promise<Attempted> {
+export async function attempt(context: RequestContext, plan: Plan, deps: GatewayDeps): Promise<Attempted> {
   const { attemptsMax, jitterMinMs, jitterMaxMs } = deps.options.retries;
   const triedNodes = new Set<string>();
   let last: Attempted | null = null;
-  let isPauseDue = false;
-  for (const candidate of candidates) {
-    const replica = deps.fleet.get(candidate.id);
-    if (replica === undefined || triedNodes.has(replica.identity.node)) continue;
-    if (isPauseDue) await wait(deps.clock, jitterMinMs + deps.rng.next() * (jitterMaxMs - jitterMinMs));
-    isPauseDue = false;
-    // Its link may have broken meanwhile, and a try that cannot succeed would be one of the few there are.
-    if (deps.fleet.get(candidate.id) !== replica) continue;
+  let { candidates } = plan.route;
+  for (;;) {
+    const entered = enterFirst(candidates, triedNodes, deps);
+    if (entered === null) return last ?? { kind: 'ended', outcome: notTaken() };
+    last = await tryOne(context, plan.placement, entered, deps);
+    if (last.kind === 'answering' || last.outcome.kind !== 'failed' || !last.outcome.isRetryable) return last;
+    if (context.attempts.length >= attemptsMax) return last;
+    await wait(deps.clock, jitterMinMs + deps.rng.next() * (jitterMaxMs - jitterMinMs));
     if (context.reply.isGone) return { kind: 'ended', outcome: { kind: 'aborted', settlement: null } };
+    candidates = rankAgain(context, plan.placement, triedNodes, deps);
+  }
+}
+
+interface Entered {
+  readonly candidate: Candidate<Replica>;
+  readonly permit: AttemptPermit;
+}
+
+/** Takes the first candidate that lets an attempt in; it must still be in the fleet, for its link may have broken meanwhile. */
+function enterFirst(candidates: readonly Candidate<Replica>[], triedNodes: Set<string>, deps: GatewayDeps): Entered | null {
+  for (const candidate of candidates) {
+    const { replica } = candidate;
+    const { id, node } = replica.identity;
+    if (triedNodes.has(node) || deps.fleet.get(id) !== replica) continue;
     const permit = replica.enter(deps.clock.now());
     if (permit === null) continue;
-    triedNodes.add(replica.identity.node);
-    last = await tryOne(context, candidate, replica, permit, deps);
-    isPauseDue = true;
-    if (last.kind === 'answering' || last.outcome.kind !== 'failed' || !last.outcome.isRetryable) return last;
-    if (context.attempts.length >= attemptsMax) break;
+    triedNodes.add(node);
+    return { candidate, permit };
   }
-  return last ?? { kind: 'ended', outcome: notTaken() };
+  return null;
+}
+
+/** None, when no other replica may serve the request now: then it ends as its last attempt did. */
+function rankAgain({ ask, key }: RequestContext, placement: Placement, triedNodes: Set<string>, deps: GatewayDeps): Route['candidates'] {
+  try {
+    return routeRequest(ask, placement, key, deps, triedNodes).candidates;
+  } catch (thrown) {
+    if (thrown instanceof MeridianError) return [];
+    throw thrown;
+  }
 }
 
 /** Every replica closed between plan and attempt. The request is under way by now, so it ends in a record. */
@@ -54,14 +78,8 @@ function notTaken(): AnswerOutcome {
   return { kind: 'failed', error, settlement: null, isRetryable: true, isReplicaFault: false, isAfterWork: false };
 }
 
-async function tryOne(
-  context: RequestContext,
-  candidate: Candidate,
-  replica: Replica,
-  permit: AttemptPermit,
-  deps: GatewayDeps,
-): Promise<Attempted> {
-  const open = dispatch(context, candidate, replica, permit, deps);
+async function tryOne(context: RequestContext, placement: Placement, entered: Entered, deps: GatewayDeps): Promise<Attempted> {
+  const open = dispatch(context, placement, entered, deps);
   context.current = open;
   // An answer in one piece comes when its last token is made, so the wait for the first cannot be bounded apart.
   const firstTokenMs = context.ask.streamed ? deps.options.timeouts.firstTokenMs : deps.options.timeouts.totalMs;
@@ -72,8 +90,8 @@ async function tryOne(
   const sign = await open.stream.firstSign;
   unwatch();
   if (sign.kind === 'answering') {
-    open.firstToken(deps.clock.now());
-    context.shown.replica = replica.identity;
+    open.firstToken(deps.clock.now(), context.ask.streamed);
+    context.shown.replica = open.replica.identity;
     return { kind: 'answering', attempt: open, status: sign.status };
   }
   const outcome = failedOutcome(sign.error);
@@ -81,14 +99,9 @@ async function tryOne(
   return { kind: 'ended', outcome };
 }
 
-function dispatch(
-  context: RequestContext,
-  candidate: Candidate,
-  replica: Replica,
-  permit: AttemptPermit,
-  deps: GatewayDeps,
-): OpenAttempt {
+function dispatch(context: RequestContext, placement: Placement, { candidate, permit }: Entered, deps: GatewayDeps): OpenAttempt {
   const { request, ask, key, attempts } = context;
+  const { replica } = candidate;
   const id = attemptId(request.id, attempts.length);
   const stream = new AttemptStream();
   const now = deps.clock.now();
@@ -110,7 +123,6 @@ function dispatch(
     },
     stream,
   );
-  const dispatched = replica.upstream.lastDispatch;
-  replica.log.sent(dispatched, ask.promptTokensEstimate);
-  return new OpenAttempt({ id, candidate, replica, stream }, permit, dispatched, now);
+  const routed = deps.router.sent(placement, candidate, replica.upstream.lastDispatch, now);
+  return new OpenAttempt({ id, routed, stream }, permit, now);
 }

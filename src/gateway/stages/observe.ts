@@ -3,12 +3,13 @@ import type { MeridianError } from '../../core/index.ts';
 import type { ReceivedRequest, RequestContext } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
 
-/** Tells what the request came to: metrics, trace, log, and the token ratio that the next estimate is made with. */
+/** Tells what the request came to: metrics, trace, log, and what the next estimates are made with. */
 export function observe(context: RequestContext, record: UsageRecord, deps: GatewayDeps): void {
   const { ask, span, request } = context;
   deps.metrics.settled(record);
   if (record.source === 'engine' || record.source === 'node') {
-    deps.tokenRatio.learn(ask.model, ask.bodyBytes, record.usage.promptTokens);
+    deps.tokenRatio.learn(ask.model, ask.prompt.kind, ask.prompt.bytes, record.usage.promptTokens);
+    if (record.outcome === 'completed') deps.expectedOutput.learn(record.keyId, ask.model, record.usage.completionTokens);
   }
   for (const attempt of record.attempts) {
     span.attempt(attempt);

@@ -37,14 +37,24 @@ export function validate(
       message: "The parameter 'stream_options' is only allowed when 'stream' is true.",
     });
   }
+  const prompt = { chain: NO_CHAIN, kind: 'ascii', bytes: request.body.length };
   return {
     model,
     streamed: body['stream'] === true,
     usageAsked: Reflect.get(Object(streamOptions), 'include_usage') === true,
-    promptTokensEstimate: deps.tokenRatio.estimate(model, request.body.length),
+    promptTokensEstimate: deps.tokenRatio.estimate(model, prompt.kind, prompt.bytes),
+    prompt,
+    outputTokensMax: outputTokensMax(body),
     body: servedBody(request.body, options),
-    bodyBytes: request.body.length,
   };
+}
+
+const NO_CHAIN = new Uint32Array(0);
+
+/** The client's bound on the answer, by either of its names. */
+function outputTokensMax(body: JsonObject): number | null {
+  const asked = body['max_completion_tokens'] ?? body['max_tokens'];
+  return typeof asked === 'number' ? asked : null;
 }
 
 function findModel(model: string, key: ApiKeyRecord, models: ReadonlyMap<string, ModelOptions>): ModelOptions {

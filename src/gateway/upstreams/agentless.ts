@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { Cancel, Clock, Logger, Rng } from '../../core/index.ts';
 import { EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter, type EngineAttemptDeps } from '../../engine/index.ts';
-import { Replica, type BreakerOptions } from '../../health/index.ts';
+import { Replica, type BreakerOptions, type PacePrior } from '../../health/index.ts';
 import type { AttemptDispatch, EngineAnswerLimits, Upstream } from '../../openai/index.ts';
 import { AgentlessAttempt } from './agentless-attempt.ts';
 
@@ -15,6 +15,7 @@ export interface AgentlessOptions {
   readonly engine: 'openai' | 'sglang';
   readonly maxRunning: number;
   readonly contextTokens: number;
+  readonly kvTokens?: number | undefined;
   readonly prefillTokensPerS: number;
   readonly pollMs: number;
 }
@@ -24,6 +25,7 @@ export interface AgentlessBounds {
   readonly attemptsMax: number;
   readonly answer: EngineAnswerLimits;
   readonly breaker: BreakerOptions;
+  readonly pace: PacePrior;
 }
 
 interface AgentlessDeps {
@@ -73,8 +75,9 @@ export class AgentlessReplica implements Upstream {
       abort: this.#adapter.abort === null ? null : (attemptId) => this.#abort(attemptId),
     };
     const { id, region, models, contextTokens, maxRunning } = options;
-    const identity = { id, node: id, region, engine: options.engine, models, contextTokens, runningMax: maxRunning };
-    this.replica = new Replica(identity, this, bounds.breaker, deps.rng);
+    const identity = { id, node: id, region, engine: options.engine, models, contextTokens, runningMax: maxRunning, kvTokens: options.kvTokens ?? null };
+    const pace = { ...bounds.pace, prefillTokensPerS: options.prefillTokensPerS };
+    this.replica = new Replica(identity, this, bounds.breaker, deps.rng, pace);
     this.#stopPolling = deps.clock.every(options.pollMs, () => void this.#poll());
     void this.#poll();
   }
@@ -115,8 +118,7 @@ export class AgentlessReplica implements Upstream {
       const [load] = await this.#adapter.readLoad();
       this.#seq += 1;
       if (load !== undefined) {
-        const prefillTokensPerS = load.prefillTokensPerS ?? this.#options.prefillTokensPerS;
-        this.replica.report({ ...load, prefillTokensPerS, seq: this.#seq }, seen, clock.now());
+        this.replica.report({ ...load, seq: this.#seq }, seen, clock.now());
       }
       this.#failures = 0;
       this.replica.setState('ready', '');

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { WebSocket } from 'ws';
 import type { Clock, Logger, Rng } from '../../core/index.ts';
-import { Replica, type BreakerOptions, type Fleet } from '../../health/index.ts';
+import { Replica, type BreakerOptions, type Fleet, type PacePrior } from '../../health/index.ts';
 import {
   acceptLinks,
   GatewayLink,
@@ -19,6 +19,7 @@ export interface NodeLinksOptions {
   readonly streamBufferBytesMax: number;
   readonly heldBytesMax: number;
   readonly breaker: BreakerOptions;
+  readonly pace: PacePrior;
   /** Told to each node: who this gateway is, and which others there are. */
   readonly members: Omit<MembersMessage, 'type'>;
 }
@@ -116,10 +117,12 @@ export class NodeLinks {
           models: hello.models,
           contextTokens: hello.contextTokens,
           runningMax: hello.runningMax,
+          kvTokens: hello.kvTokens,
         },
         link,
         this.#options.breaker,
         rng,
+        this.#options.pace,
       );
       node.replicas.set(id, replica);
       fleet.add(replica);

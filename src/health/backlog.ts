@@ -1,0 +1,91 @@
+interface Dispatched {
+  readonly mark: number;
+  readonly tokens: number;
+  readonly atMs: number;
+}
+
+/** What was known of the work at a replica at one instant: own dispatches after `mark` are not in it. */
+interface Evidence {
+  readonly tokens: number;
+  readonly atMs: number;
+  readonly mark: number;
+}
+
+/**
+ * Uncached prompt tokens that wait at one replica: its newest load report, and what this gateway sent after that report
+ * was taken. Dispatches have marks that rise, and a report names the highest one the engine had been given, so no two
+ * machines' clocks are compared. Between reports the queue drains at the replica's prefill rate; the first token of a
+ * dispatch tells, sooner than the next report, that all before it is done.
+ */
+export class Backlog {
+  /** Own dispatches whose first token has not come, oldest first. */
+  #sent: Dispatched[] = [];
+  #evidence: Evidence | null = null;
+
+  /** Whether anything was ever reported. */
+  get isKnown(): boolean {
+    return this.#evidence !== null;
+  }
+
+  /** Tokens dispatched, not yet in a report, and not known to be done. */
+  get sentSinceTokens(): number {
+    const mark = this.#evidence?.mark ?? 0;
+    let sum = 0;
+    for (const sent of this.#sent) if (sent.mark > mark) sum += sent.tokens;
+    return sum;
+  }
+
+  sent(mark: number, tokens: number, now: number): void {
+    this.#sent.push({ mark, tokens, atMs: now });
+  }
+
+  /**
+   * A report came that knows of all dispatches up to `seenMark`. It was taken half a round trip ago, and earlier if a
+   * dispatch that must have arrived before that is not in it.
+   */
+  reported(tokens: number, seenMark: number, now: number, rttMs: number): void {
+    if (seenMark < (this.#evidence?.mark ?? 0)) return;
+    const unseen = this.#sent.find(({ mark }) => mark > seenMark);
+    const atMs = Math.min(now - rttMs / 2, unseen === undefined ? Infinity : unseen.atMs + rttMs / 2);
+    this.#evidence = { tokens, atMs, mark: seenMark };
+    this.#forget((sent) => sent.mark <= seenMark);
+  }
+
+  /** The first token of a dispatch came: engines prefill in order, so nothing that was sent before it waits any more. */
+  firstToken(mark: number, now: number, rttMs: number): void {
+    if (mark > (this.#evidence?.mark ?? 0)) {
+      if (this.#evidence !== null) this.#evidence = { tokens: 0, atMs: now - rttMs / 2, mark };
+      this.#forget((sent) => sent.mark <= mark);
+    } else this.#forget((sent) => sent.mark === mark);
+  }
+
+  /** A dispatch ended before its first token: it waits no more. */
+  gone(mark: number): void {
+    this.#forget((sent) => sent.mark === mark);
+  }
+
+  /** What waits at `now`, by what is known, the queue draining at `tokensPerMs`. Own dispatches only while nothing is. */
+  tokensAt(now: number, tokensPerMs: number): number {
+    let tokens = this.#evidence?.tokens ?? 0;
+    let atMs = this.#evidence?.atMs ?? -Infinity;
+    for (const sent of this.#sent) {
+      if (sent.atMs > atMs) {
+        tokens = tokens === 0 ? 0 : Math.max(0, tokens - tokensPerMs * (sent.atMs - atMs));
+        atMs = sent.atMs;
+      }
+      tokens += sent.tokens;
+    }
+    if (tokens === 0 || now <= atMs) return tokens;
+    return Math.max(0, tokens - tokensPerMs * (now - atMs));
+  }
+
+  /** The engine behind it is another one now: what waited is gone. */
+  reset(): void {
+    this.#sent = [];
+    this.#evidence = null;
+  }
+
+  #forget(isKnown: (sent: Dispatched) => boolean): void {
+    if (this.#sent.some(isKnown)) this.#sent = this.#sent.filter((sent) => !isKnown(sent));
+  }
+}
