@@ -1,6 +1,6 @@
 import type { LoadResult } from './load-job.ts';
 import type { Measurement } from './measure-row.ts';
-import { median } from './statistics.ts';
+import { median } from '../statistics.ts';
 
 /** One row's results in the units of the table. A figure that cannot be known is NaN. */
 export interface Figures {

@@ -4,7 +4,7 @@ import { LoadConnection, type Outcome } from './load-connection.ts';
 import type { Job, LoadResult, Percentiles, Target, Watched } from './load-job.ts';
 import { requestText } from './load-requests.ts';
 import { cpuNs } from './process-usage.ts';
-import { percentile } from './statistics.ts';
+import { percentile } from '../statistics.ts';
 
 /** Of every so many streams one is read in full. */
 const TEXT_CHECK_EVERY = 16;

@@ -106,6 +106,13 @@ export function costTerms(
   terms.priceMs = options.regionPriceMs[replica.identity.region] ?? 0;
 }
 
+/** A bound from below of the whole cost, by its cheapest terms: enough to pass over most of a large fleet. */
+export function leastPossibleMs(request: RankedRequest, replica: RankedReplica, cachedTokens: number, now: number, options: CostOptions): number {
+  const tokensPerMs = replica.pace.prefillTokensPerMs;
+  const tokens = replica.backlog.tokensAt(now, tokensPerMs) + Math.max(1, request.promptTokens - cachedTokens);
+  return (replica.rttMs ?? options.rttMs) + tokens / tokensPerMs;
+}
+
 function kvUse(request: RankedRequest, replica: RankedReplica, cachedTokens: number, isFresh: boolean): number {
   const kvTokens = replica.load?.kvTokens ?? replica.identity.kvTokens;
   if (kvTokens === null || kvTokens <= 0) return 0;

@@ -7,6 +7,9 @@ export interface IndexedReplica {
 }
 
 const FIRST_CAPACITY = 1 << 10;
+const PLACE_WORDS = 3;
+const HIGH = 1;
+const REF = 2;
 /** The table grows beyond three quarters full. */
 const FILL = { of: 4, most: 3 };
 /** One pass over the table takes milliseconds, so forgotten slots are gathered for it. */
@@ -14,8 +17,8 @@ const FORGOTTEN_MIN = 32;
 
 /**
  * Which replicas hold which prompt prefixes: block hash → set of replicas. One walk along a prompt's chain finds the
- * longest prefix that each replica holds. Open addressing with linear probing in flat arrays: twelve bytes a place, so
- * that a thousand replicas with four thousand blocks each fit into 250 MB.
+ * longest prefix that each replica holds. Open addressing with linear probing in one flat array, twelve bytes a place: a
+ * look at a block costs one cache miss, and a thousand replicas with four thousand blocks each fit into 250 MB.
  */
 export class PrefixIndex {
   readonly #blocksMax: number;
@@ -25,13 +28,12 @@ export class PrefixIndex {
   readonly #forgotten = new Set<number>();
   #slots = 0;
   #mask = FIRST_CAPACITY - 1;
-  #low = new Uint32Array(FIRST_CAPACITY);
-  #high = new Uint32Array(FIRST_CAPACITY);
-  /** The set of replicas of each place; 0 marks a free one. */
-  #refs = new Uint32Array(FIRST_CAPACITY);
+  /** Three words a place: the hash, low and high, and the set of replicas, of which 0 marks a free place. */
+  #table = new Uint32Array(FIRST_CAPACITY * PLACE_WORDS);
   #blocks = 0;
   #refused = 0;
   #depths = new Uint32Array(64);
+  #walk = new Uint32Array(64);
 
   /** `blocksMax`: different blocks at most; what comes beyond is not taken in, and routed by other terms. */
   constructor(blocksMax: number) {
@@ -50,7 +52,7 @@ export class PrefixIndex {
 
   /** Bytes of its arrays. */
   get bytes(): number {
-    return this.#low.byteLength * 3 + this.#sets.bytes;
+    return this.#table.byteLength + this.#sets.bytes;
   }
 
   /** The replica's place, made if there is none; keep it, and read its slot at each match. */
@@ -101,22 +103,26 @@ export class PrefixIndex {
   match(chain: Uint32Array): Uint32Array {
     if (this.#depths.length < this.#slots) this.#depths = new Uint32Array(this.#slots * 2);
     this.#depths.fill(0);
-    this.#sets.beginWalk(this.#slots);
-    const blocks = chain.length >> 1;
-    let depth = 0;
-    while (depth < blocks) {
-      const at = this.#find(chain[depth * 2] ?? 0, chain[depth * 2 + 1] ?? 0);
-      if (at < 0 || !this.#sets.step(this.#refs[at] ?? 0, depth, this.#depths)) break;
-      depth += 1;
-    }
-    this.#sets.endWalk(depth, this.#depths);
+    this.#sets.walk(this.#walk, this.#gather(chain), this.#depths);
     return this.#depths;
+  }
+
+  /** Reads the sets of the chain's blocks up to the first that nobody holds; apart from the walk, so that the memory's waits overlap. */
+  #gather(chain: Uint32Array): number {
+    const blocks = chain.length >> 1;
+    if (this.#walk.length < blocks) this.#walk = new Uint32Array(blocks * 2);
+    for (let depth = 0; depth < blocks; depth += 1) {
+      const at = this.#find(chain[depth * 2] ?? 0, chain[depth * 2 + 1] ?? 0);
+      if (at < 0) return depth;
+      this.#walk[depth] = this.#table[at + REF] ?? 0;
+    }
+    return blocks;
   }
 
   #store(low: number, high: number, slot: number): void {
     const at = this.#find(low, high);
     if (at >= 0) {
-      this.#refs[at] = this.#sets.with(this.#refs[at] ?? 0, slot);
+      this.#table[at + REF] = this.#sets.with(this.#table[at + REF] ?? 0, slot);
       return;
     }
     if (this.#blocks >= this.#blocksMax) {
@@ -128,48 +134,47 @@ export class PrefixIndex {
     this.#blocks += 1;
   }
 
-  /** The place of a block, or -1. */
+  /** Where a block's place begins in the table, or -1. */
   #find(low: number, high: number): number {
-    let at = low & this.#mask;
-    while (this.#refs[at] !== 0) {
-      if (this.#low[at] === low && this.#high[at] === high) return at;
-      at = (at + 1) & this.#mask;
+    const table = this.#table;
+    const mask = this.#mask;
+    for (let place = low & mask; ; place = (place + 1) & mask) {
+      const at = place * PLACE_WORDS;
+      if (table[at + REF] === 0) return -1;
+      if (table[at] === low && table[at + HIGH] === high) return at;
     }
-    return -1;
   }
 
   #put(low: number, high: number, ref: number): void {
-    let at = low & this.#mask;
-    while (this.#refs[at] !== 0) at = (at + 1) & this.#mask;
-    this.#low[at] = low;
-    this.#high[at] = high;
-    this.#refs[at] = ref;
+    const table = this.#table;
+    let place = low & this.#mask;
+    while (table[place * PLACE_WORDS + REF] !== 0) place = (place + 1) & this.#mask;
+    const at = place * PLACE_WORDS;
+    table[at] = low;
+    table[at + HIGH] = high;
+    table[at + REF] = ref;
   }
 
   #drop(at: number, slot: number): void {
-    const ref = this.#sets.without(this.#refs[at] ?? 0, slot);
-    this.#refs[at] = ref;
-    if (ref === 0) this.#free(at);
+    const ref = this.#sets.without(this.#table[at + REF] ?? 0, slot);
+    this.#table[at + REF] = ref;
+    if (ref === 0) this.#free(at / PLACE_WORDS);
   }
 
   /** Moves those behind a freed place up, so that no search stops short of them. */
   #free(freed: number): void {
     this.#blocks -= 1;
+    const table = this.#table;
     const mask = this.#mask;
     let hole = freed;
-    let at = freed;
-    for (;;) {
-      at = (at + 1) & mask;
-      const ref = this.#refs[at] ?? 0;
-      if (ref === 0) break;
-      const home = (this.#low[at] ?? 0) & mask;
-      if (((at - home) & mask) < ((at - hole) & mask)) continue;
-      this.#low[hole] = this.#low[at] ?? 0;
-      this.#high[hole] = this.#high[at] ?? 0;
-      this.#refs[hole] = ref;
-      hole = at;
+    for (let place = (freed + 1) & mask; table[place * PLACE_WORDS + REF] !== 0; place = (place + 1) & mask) {
+      const at = place * PLACE_WORDS;
+      const home = (table[at] ?? 0) & mask;
+      if (((place - home) & mask) < ((place - hole) & mask)) continue;
+      table.copyWithin(hole * PLACE_WORDS, at, at + PLACE_WORDS);
+      hole = place;
     }
-    this.#refs[hole] = 0;
+    table[hole * PLACE_WORDS + REF] = 0;
   }
 
   #grow(): void {
@@ -178,13 +183,14 @@ export class PrefixIndex {
   }
 
   #resize(capacity: number): void {
-    const [low, high, refs] = [this.#low, this.#high, this.#refs];
-    if (capacity === refs.length) return;
+    const old = this.#table;
+    if (capacity * PLACE_WORDS === old.length) return;
     this.#mask = capacity - 1;
-    this.#low = new Uint32Array(capacity);
-    this.#high = new Uint32Array(capacity);
-    this.#refs = new Uint32Array(capacity);
-    for (let at = 0; at < refs.length; at += 1) if (refs[at] !== 0) this.#put(low[at] ?? 0, high[at] ?? 0, refs[at] ?? 0);
+    this.#table = new Uint32Array(capacity * PLACE_WORDS);
+    for (let at = 0; at < old.length; at += PLACE_WORDS) {
+      const ref = old[at + REF] ?? 0;
+      if (ref !== 0) this.#put(old[at] ?? 0, old[at + HIGH] ?? 0, ref);
+    }
   }
 
   #takeSlot(): number {
@@ -203,13 +209,14 @@ export class PrefixIndex {
   /** Takes forgotten slots out of every set, and frees them. */
   #sweep(): void {
     if (this.#forgotten.size === 0) return;
-    for (let at = 0; at < this.#refs.length; ) {
-      const ref = this.#refs[at] ?? 0;
+    for (let place = 0; place <= this.#mask; ) {
+      const at = place * PLACE_WORDS + REF;
+      const ref = this.#table[at] ?? 0;
       const left = ref === 0 ? 0 : this.#sets.withoutAll(ref, this.#forgotten);
-      this.#refs[at] = left;
+      this.#table[at] = left;
       // Another block may have moved up into a freed place: the same place is looked at again.
-      if (ref !== 0 && left === 0) this.#free(at);
-      else at += 1;
+      if (ref !== 0 && left === 0) this.#free(place);
+      else place += 1;
     }
     this.#freeSlots.push(...this.#forgotten);
     this.#forgotten.clear();

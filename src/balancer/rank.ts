@@ -1,6 +1,17 @@
 import type { Rng } from '../core/index.ts';
 import { textHash } from './text-hash.ts';
-import { costTerms, isLoadFresh, totalMs, ttftMs, zeroTerms, type CostOptions, type CostTerms, type RankedReplica, type RankedRequest } from './cost.ts';
+import {
+  costTerms,
+  isLoadFresh,
+  leastPossibleMs,
+  totalMs,
+  ttftMs,
+  zeroTerms,
+  type CostOptions,
+  type CostTerms,
+  type RankedReplica,
+  type RankedRequest,
+} from './cost.ts';
 
 export interface RankOptions extends CostOptions {
   /** Costs this close to the least count as equal, and chance decides: many gateways must not all pick the same one. */
@@ -63,11 +74,11 @@ export function rank<R extends RankedReplica>(
   rng: Rng,
 ): Ranking<R> {
   if (replicas.length === 0) return { candidates: [], chosenBy: 'cost' };
-  const costs = costsOf(request, replicas, inputs, now, options);
-  const order = leastFirst(costs, options.candidatesMax);
-  const { first, chosenBy } = isBlind(replicas, now, options)
-    ? blindChoice(replicas, inputs, rng)
-    : choice(replicas, costs, order, inputs, options, rng);
+  const { order, costs, fresh } = cheapest(request, replicas, inputs, now, options);
+  const { first, chosenBy } =
+    fresh < replicas.length * FRESH_SHARE_MIN
+      ? blindChoice(replicas, inputs, rng)
+      : choice(request, replicas, { order, costs }, inputs, now, options, rng);
   const at = order.indexOf(first);
   if (at >= 0) order.splice(at, 1);
   order.unshift(first);
@@ -75,20 +86,47 @@ export function rank<R extends RankedReplica>(
   return { candidates, chosenBy };
 }
 
-function costsOf<R extends RankedReplica>(
+/** The least costs, least first, and which replicas they are of. */
+interface Cheapest {
+  readonly order: number[];
+  readonly costs: number[];
+}
+
+/**
+ * The `candidatesMax` cheapest replicas, by a bounded insertion: there are few of them, and there may be a thousand replicas.
+ * Also counts those whose load is fresh.
+ */
+function cheapest<R extends RankedReplica>(
   request: RankedRequest,
   replicas: readonly R[],
   inputs: RankInputs<R>,
   now: number,
-  options: CostOptions,
-): Float64Array {
-  const costs = new Float64Array(replicas.length);
+  options: RankOptions,
+): Cheapest & { readonly fresh: number } {
+  const order: number[] = [];
+  const costs: number[] = [];
   const terms = zeroTerms();
-  for (const [i, replica] of replicas.entries()) {
-    costTerms(terms, request, replica, trusted(request, replica, inputs.mirroredTokens(replica)), now, options);
-    costs[i] = totalMs(terms);
+  const most = options.candidatesMax;
+  let worst = Infinity;
+  let fresh = 0;
+  for (let i = 0; i < replicas.length; i += 1) {
+    const replica = replicas[i] as R;
+    if (isLoadFresh(replica, now, options.loadStaleMs)) fresh += 1;
+    const cached = trusted(request, replica, inputs.mirroredTokens(replica));
+    if (order.length === most && leastPossibleMs(request, replica, cached, now, options) >= worst) continue;
+    costTerms(terms, request, replica, cached, now, options);
+    const cost = totalMs(terms);
+    if (order.length === most && cost >= worst) continue;
+    let at = Math.min(order.length, most - 1);
+    for (; at > 0 && (costs[at - 1] ?? 0) > cost; at -= 1) {
+      costs[at] = costs[at - 1] ?? 0;
+      order[at] = order[at - 1] ?? 0;
+    }
+    costs[at] = cost;
+    order[at] = i;
+    worst = costs[order.length - 1] ?? Infinity;
   }
-  return costs;
+  return { order, costs, fresh };
 }
 
 function candidate<R extends RankedReplica>(
@@ -110,62 +148,40 @@ function trusted(request: RankedRequest, { trust }: RankedReplica, mirroredToken
   return mirroredTokens === 0 ? 0 : Math.min(request.promptTokens - 1, trust.value * mirroredTokens);
 }
 
-/** Indices of the `count` least costs, least first: a bounded insertion, since `count` is small and there may be a thousand. */
-function leastFirst(costs: Float64Array, count: number): number[] {
-  const order: number[] = [];
-  for (let i = 0; i < costs.length; i += 1) {
-    const cost = costs[i] ?? Infinity;
-    if (order.length === count && cost >= (costs[order[count - 1] ?? 0] ?? Infinity)) continue;
-    let at = order.length === count ? count - 1 : order.length;
-    while (at > 0 && (costs[order[at - 1] ?? 0] ?? Infinity) > cost) {
-      order[at] = order[at - 1] ?? 0;
-      at -= 1;
-    }
-    order[at] = i;
-  }
-  return order;
-}
-
 function choice<R extends RankedReplica>(
+  request: RankedRequest,
   replicas: readonly R[],
-  costs: Float64Array,
-  order: readonly number[],
+  { order, costs }: Cheapest,
   inputs: RankInputs<R>,
+  now: number,
   options: RankOptions,
   rng: Rng,
 ): { first: number; chosenBy: ChosenBy } {
   const best = order[0] ?? 0;
-  const least = costs[best] ?? 0;
+  const least = costs[0] ?? 0;
   if (rng.next() < options.exploreShare) {
-    const seldom = seldomSeen(replicas, costs, least + Math.max(EXPLORE_BAND.ms, least * EXPLORE_BAND.share));
+    const seldom = seldomUsed(replicas, { order, costs }, least + Math.max(EXPLORE_BAND.ms, least * EXPLORE_BAND.share));
     if (seldom !== best) return { first: seldom, chosenBy: 'exploration' };
   }
   const { holder } = inputs;
-  if (holder !== null) {
-    const at = replicas.indexOf(holder);
+  const at = holder === null ? -1 : replicas.indexOf(holder);
+  if (holder !== null && at >= 0) {
     const band = least + Math.max(options.stickyMs, least * options.stickyShare);
-    if (at >= 0 && (costs[at] ?? Infinity) <= band) return { first: at, chosenBy: at === best ? 'cost' : 'session' };
+    if (candidate(request, holder, inputs, now, options).costMs <= band) return { first: at, chosenBy: at === best ? 'cost' : 'session' };
   }
   let ties = 1;
-  while (ties < order.length && (costs[order[ties] ?? 0] ?? Infinity) <= least + options.tieMs) ties += 1;
+  while (ties < order.length && (costs[ties] ?? Infinity) <= least + options.tieMs) ties += 1;
   if (ties === 1) return { first: best, chosenBy: 'cost' };
   return { first: order[Math.floor(rng.next() * ties)] ?? best, chosenBy: 'tie' };
 }
 
-/** Of the replicas that cost at most `mostMs`, the one that has least of ours. */
-function seldomSeen(replicas: readonly RankedReplica[], costs: Float64Array, mostMs: number): number {
-  let found = -1;
-  for (const [i, replica] of replicas.entries()) {
-    if ((costs[i] ?? Infinity) > mostMs) continue;
-    if (found < 0 || replica.inFlight < (replicas[found]?.inFlight ?? 0)) found = i;
+/** Of the cheapest that cost at most `mostMs`, the one that has least of ours. */
+function seldomUsed(replicas: readonly RankedReplica[], { order, costs }: Cheapest, mostMs: number): number {
+  let found = order[0] ?? 0;
+  for (const [n, i] of order.entries()) {
+    if ((costs[n] ?? Infinity) <= mostMs && (replicas[i]?.inFlight ?? 0) < (replicas[found]?.inFlight ?? 0)) found = i;
   }
   return found;
-}
-
-function isBlind(replicas: readonly RankedReplica[], now: number, options: CostOptions): boolean {
-  let fresh = 0;
-  for (const replica of replicas) if (isLoadFresh(replica, now, options.loadStaleMs)) fresh += 1;
-  return fresh < replicas.length * FRESH_SHARE_MIN;
 }
 
 /** By the session's hash while that replica is not twice as busy as the mean; else the one of two with less of ours. */

@@ -4,10 +4,11 @@ const SLOT_BITS = 15;
 const SLOT_MASK = (1 << SLOT_BITS) - 1;
 const SLOTS_MAX = SLOT_MASK - 1;
 const FIRST_SETS = 64;
+const FULL = 0xffff_ffff;
 
 /**
  * Sets of replica slots, as 32-bit references: sets of one or two slots are in the reference itself, larger ones are bit
- * sets in one pool. 0 is the empty set. Also keeps the walk along a chain: which slots still held every block so far.
+ * sets in one pool. 0 is the empty set.
  */
 export class ReplicaSets {
   #wordsPerSet = 1;
@@ -15,9 +16,8 @@ export class ReplicaSets {
   #counts = new Uint16Array(FIRST_SETS);
   readonly #freeSets: number[] = [];
   #sets = 0;
-  /** Slots that hold the whole chain so far; null before the first block, where all may. */
+  /** Of a walk: the slots that hold the whole chain so far. */
   #alive = new Uint32Array(1);
-  #isBegun = false;
 
   get bytes(): number {
     return this.#pool.byteLength + this.#counts.byteLength + this.#freeSets.length * 8;
@@ -44,8 +44,8 @@ export class ReplicaSets {
       this.#add(ref & ~IS_SET, slot);
       return ref;
     }
-    const first = (ref & SLOT_MASK) - 1;
-    const second = ((ref >>> SLOT_BITS) & SLOT_MASK) - 1;
+    const first = firstOf(ref);
+    const second = secondOf(ref);
     if (first === slot || second === slot) return ref;
     if (first < 0) return slot + 1;
     if (second < 0) return ref | ((slot + 1) << SLOT_BITS);
@@ -57,8 +57,8 @@ export class ReplicaSets {
   /** The set without `slot`. The old reference is void. */
   without(ref: number, slot: number): number {
     if ((ref & IS_SET) === 0) {
-      const first = (ref & SLOT_MASK) - 1;
-      const second = ((ref >>> SLOT_BITS) & SLOT_MASK) - 1;
+      const first = firstOf(ref);
+      const second = secondOf(ref);
       if (first === slot) return second + 1;
       return second === slot ? first + 1 : ref;
     }
@@ -79,50 +79,67 @@ export class ReplicaSets {
     return this.#shrunk(set, ref);
   }
 
-  beginWalk(slots: number): void {
-    this.#isBegun = false;
-    this.#alive.fill(0, 0, Math.ceil(slots / 32));
-  }
-
-  /** Goes on to the block at `depth`, which the slots of `ref` hold; writes the depth of those that end here. False when none goes on. */
-  step(ref: number, depth: number, depths: Uint32Array): boolean {
-    const first = this.#isBegun === false;
-    this.#isBegun = true;
-    return (ref & IS_SET) === 0 ? this.#stepPair(ref, depth, depths, first) : this.#stepSet(ref & ~IS_SET, depth, depths, first);
-  }
-
-  /** Those that held all `depth` blocks. */
-  endWalk(depth: number, depths: Uint32Array): void {
-    if (!this.#isBegun) return;
-    for (let word = 0; word < this.#wordsPerSet; word += 1) writeDepths(this.#alive[word] ?? 0, word, depth, depths);
-  }
-
-  #stepPair(ref: number, depth: number, depths: Uint32Array, isFirst: boolean): boolean {
-    const first = (ref & SLOT_MASK) - 1;
-    const second = ((ref >>> SLOT_BITS) & SLOT_MASK) - 1;
-    const alive = this.#alive;
-    const hasFirst = first >= 0 && (isFirst || isIn(alive, first));
-    const hasSecond = second >= 0 && (isFirst || isIn(alive, second));
-    for (let word = 0; word < this.#wordsPerSet; word += 1) {
-      const before = alive[word] ?? 0;
-      let bits = 0;
-      if (hasFirst && first >>> 5 === word) bits |= 1 << (first & 31);
-      if (hasSecond && second >>> 5 === word) bits |= 1 << (second & 31);
-      if (before !== bits >>> 0) writeDepths(before & ~bits, word, depth, depths);
-      alive[word] = bits;
+  /**
+   * Follows `refs`, the sets of the blocks of a chain from its start, and writes for each slot how many of them in a row it
+   * is in. `depths` must be zero.
+   */
+  walk(refs: Uint32Array, blocks: number, depths: Uint32Array): void {
+    const alive = this.#alive.fill(FULL);
+    let last = 0;
+    for (let depth = 0; depth < blocks; depth += 1) {
+      const ref = refs[depth] ?? 0;
+      if (ref === last) continue;
+      last = ref;
+      if ((ref & IS_SET) === 0) return this.#walkFew(refs, depth, blocks, depths);
+      if (!this.#keep(ref & ~IS_SET, depth, depths)) return;
     }
-    return hasFirst || hasSecond;
+    for (let word = 0; word < this.#wordsPerSet; word += 1) writeDepths(alive[word] ?? 0, word, blocks, depths);
   }
 
-  #stepSet(set: number, depth: number, depths: Uint32Array, isFirst: boolean): boolean {
+  /** Goes on from a set of one or two: no more than those can hold the rest. */
+  #walkFew(refs: Uint32Array, from: number, blocks: number, depths: Uint32Array): void {
+    const alive = this.#alive;
+    const set = refs[from] ?? 0;
+    let first = firstOf(set);
+    let second = secondOf(set);
+    if (first >= 0 && !isIn(alive, first)) first = -1;
+    if (second >= 0 && !isIn(alive, second)) second = -1;
+    if (first >= 0) alive[first >>> 5] = (alive[first >>> 5] ?? 0) & ~(1 << (first & 31));
+    if (second >= 0) alive[second >>> 5] = (alive[second >>> 5] ?? 0) & ~(1 << (second & 31));
+    if (from > 0) for (let word = 0; word < this.#wordsPerSet; word += 1) writeDepths(alive[word] ?? 0, word, from, depths);
+    let last = set;
+    for (let depth = from + 1; depth < blocks && (first >= 0 || second >= 0); depth += 1) {
+      const ref = refs[depth] ?? 0;
+      if (ref === last) continue;
+      last = ref;
+      if (first >= 0 && !this.#has(ref, first)) {
+        depths[first] = depth;
+        first = -1;
+      }
+      if (second >= 0 && !this.#has(ref, second)) {
+        depths[second] = depth;
+        second = -1;
+      }
+    }
+    if (first >= 0) depths[first] = blocks;
+    if (second >= 0) depths[second] = blocks;
+  }
+
+  #has(ref: number, slot: number): boolean {
+    if ((ref & IS_SET) === 0) return firstOf(ref) === slot || secondOf(ref) === slot;
+    return ((this.#pool[(ref & ~IS_SET) * this.#wordsPerSet + (slot >>> 5)] ?? 0) & (1 << (slot & 31))) !== 0;
+  }
+
+  /** Keeps of those alive the ones in the set, and writes the depth of the others; false when none is left. */
+  #keep(set: number, depth: number, depths: Uint32Array): boolean {
     const alive = this.#alive;
     const start = set * this.#wordsPerSet;
     let any = 0;
     for (let word = 0; word < this.#wordsPerSet; word += 1) {
       const bits = this.#pool[start + word] ?? 0;
-      const before = isFirst ? bits : (alive[word] ?? 0);
+      const before = alive[word] ?? 0;
       const left = before & ~bits;
-      if (left !== 0) writeDepths(left, word, depth, depths);
+      if (left !== 0 && depth > 0) writeDepths(left, word, depth, depths);
       alive[word] = before & bits;
       any |= before & bits;
     }
@@ -192,4 +209,13 @@ function writeDepths(bits: number, word: number, depth: number, depths: Uint32Ar
     depths[word * 32 + 31 - Math.clz32(left & -left)] = depth;
     left &= left - 1;
   }
+}
+
+/** The slot, or -1, of the two places of a reference that is no bit set. */
+function firstOf(ref: number): number {
+  return (ref & SLOT_MASK) - 1;
+}
+
+function secondOf(ref: number): number {
+  return ((ref >>> SLOT_BITS) & SLOT_MASK) - 1;
 }

@@ -36,7 +36,6 @@ export class Router {
   readonly #options: RouterOptions;
   readonly #rng: Rng;
   readonly #sessions: LRUCache<string, string>;
-  readonly #indexed = new WeakMap<Replica, IndexedReplica>();
 
   constructor(options: RouterOptions, rng: Rng) {
     this.#options = options;
@@ -50,7 +49,7 @@ export class Router {
     const { chain, tokensPerBlock, session } = placement;
     const depths = this.prefixes.match(chain);
     const mirroredTokens = (replica: Replica): number =>
-      Math.min(placement.promptTokens, (depths[this.#place(replica).slot] ?? 0) * tokensPerBlock);
+      Math.min(placement.promptTokens, (depths[(replica.place ?? this.#placed(replica)).slot] ?? 0) * tokensPerBlock);
     const holderId = session === null ? undefined : this.#sessions.get(session);
     const holder = holderId === undefined ? null : (replicas.find(({ identity }) => identity.id === holderId) ?? null);
     const ranking = rank(placement, replicas, { mirroredTokens, holder, session }, now, this.#options, this.#rng);
@@ -63,12 +62,9 @@ export class Router {
     return new RoutedAttempt(candidate, mark, placement.promptTokens, now);
   }
 
-  #place(replica: Replica): IndexedReplica {
-    let place = this.#indexed.get(replica);
-    if (place === undefined) {
-      place = this.prefixes.replica(replica.identity.id);
-      this.#indexed.set(replica, place);
-    }
+  #placed(replica: Replica): IndexedReplica {
+    const place = this.prefixes.replica(replica.identity.id);
+    replica.place = place;
     return place;
   }
 }

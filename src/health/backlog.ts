@@ -4,13 +4,6 @@ interface Dispatched {
   readonly atMs: number;
 }
 
-/** What was known of the work at a replica at one instant: own dispatches after `mark` are not in it. */
-interface Evidence {
-  readonly tokens: number;
-  readonly atMs: number;
-  readonly mark: number;
-}
-
 /**
  * Uncached prompt tokens that wait at one replica: its newest load report, and what this gateway sent after that report
  * was taken. Dispatches have marks that rise, and a report names the highest one the engine had been given, so no two
@@ -20,18 +13,21 @@ interface Evidence {
 export class Backlog {
   /** Own dispatches whose first token has not come, oldest first. */
   #sent: Dispatched[] = [];
-  #evidence: Evidence | null = null;
+  /** The newest evidence: what waited at one instant, own dispatches after a mark not counted. Flat, since every ranking reads it. */
+  #tokens = 0;
+  #atMs = -Infinity;
+  #mark = 0;
+  #isKnown = false;
 
   /** Whether anything was ever reported. */
   get isKnown(): boolean {
-    return this.#evidence !== null;
+    return this.#isKnown;
   }
 
   /** Tokens dispatched, not yet in a report, and not known to be done. */
   get sentSinceTokens(): number {
-    const mark = this.#evidence?.mark ?? 0;
     let sum = 0;
-    for (const sent of this.#sent) if (sent.mark > mark) sum += sent.tokens;
+    for (const sent of this.#sent) if (sent.mark > this.#mark) sum += sent.tokens;
     return sum;
   }
 
@@ -44,17 +40,17 @@ export class Backlog {
    * dispatch that must have arrived before that is not in it.
    */
   reported(tokens: number, seenMark: number, now: number, rttMs: number): void {
-    if (seenMark < (this.#evidence?.mark ?? 0)) return;
+    if (seenMark < this.#mark) return;
     const unseen = this.#sent.find(({ mark }) => mark > seenMark);
     const atMs = Math.min(now - rttMs / 2, unseen === undefined ? Infinity : unseen.atMs + rttMs / 2);
-    this.#evidence = { tokens, atMs, mark: seenMark };
+    this.#know(tokens, atMs, seenMark);
     this.#forget((sent) => sent.mark <= seenMark);
   }
 
   /** The first token of a dispatch came: engines prefill in order, so nothing that was sent before it waits any more. */
   firstToken(mark: number, now: number, rttMs: number): void {
-    if (mark > (this.#evidence?.mark ?? 0)) {
-      if (this.#evidence !== null) this.#evidence = { tokens: 0, atMs: now - rttMs / 2, mark };
+    if (mark > this.#mark) {
+      if (this.#isKnown) this.#know(0, now - rttMs / 2, mark);
       this.#forget((sent) => sent.mark <= mark);
     } else this.#forget((sent) => sent.mark === mark);
   }
@@ -66,9 +62,10 @@ export class Backlog {
 
   /** What waits at `now`, by what is known, the queue draining at `tokensPerMs`. Own dispatches only while nothing is. */
   tokensAt(now: number, tokensPerMs: number): number {
-    let tokens = this.#evidence?.tokens ?? 0;
-    let atMs = this.#evidence?.atMs ?? -Infinity;
-    for (const sent of this.#sent) {
+    let tokens = this.#tokens;
+    let atMs = this.#atMs;
+    for (let i = 0; i < this.#sent.length; i += 1) {
+      const sent = this.#sent[i] as Dispatched;
       if (sent.atMs > atMs) {
         tokens = tokens === 0 ? 0 : Math.max(0, tokens - tokensPerMs * (sent.atMs - atMs));
         atMs = sent.atMs;
@@ -82,7 +79,15 @@ export class Backlog {
   /** The engine behind it is another one now: what waited is gone. */
   reset(): void {
     this.#sent = [];
-    this.#evidence = null;
+    this.#know(0, -Infinity, 0);
+    this.#isKnown = false;
+  }
+
+  #know(tokens: number, atMs: number, mark: number): void {
+    this.#tokens = tokens;
+    this.#atMs = atMs;
+    this.#mark = mark;
+    this.#isKnown = true;
   }
 
   #forget(isKnown: (sent: Dispatched) => boolean): void {

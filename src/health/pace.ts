@@ -23,12 +23,14 @@ const OUTLIER = 4;
 export class Pace {
   readonly #prefill: LinearFit;
   readonly #decode: LinearFit;
+  #tokensPerMs: number;
 
   constructor(prior: PacePrior) {
     this.#prefill = new LinearFit(
       { intercept: prior.stepMs, slope: 1_000 / prior.prefillTokensPerS, atX: USUAL_PROMPT_TOKENS, weight: PRIOR_WEIGHT },
       MEMORY,
     );
+    this.#tokensPerMs = prior.prefillTokensPerS / 1_000;
     this.#decode = new LinearFit(
       { intercept: prior.tpotMs, slope: prior.tpotPerRequestMs, atX: USUAL_BATCH, weight: PRIOR_WEIGHT },
       MEMORY,
@@ -37,7 +39,7 @@ export class Pace {
 
   /** μ: uncached prompt tokens prefilled per millisecond. */
   get prefillTokensPerMs(): number {
-    return 1 / this.#prefill.slope;
+    return this.#tokensPerMs;
   }
 
   /** What a first token takes beyond the prefill of all tokens before it. */
@@ -59,6 +61,7 @@ export class Pace {
     const expectedMs = this.#prefill.at(tokens);
     if (tookMs <= 0 || tookMs > expectedMs * OUTLIER) return;
     this.#prefill.add(tokens, tookMs, (ownTokens + 1) / (tokens + 1));
+    this.#tokensPerMs = 1 / this.#prefill.slope;
   }
 
   /** A load report told of `running` requests that decode `tokensPerS` together. */

@@ -44,6 +44,8 @@ export class Replica {
   /** How far its mirrored cache is to be believed. */
   readonly trust = new CacheTrust();
   readonly failures = new FailureRate();
+  /** Its place in the balancer's prefix index, kept here so that ranking a thousand replicas looks nothing up. */
+  place: { readonly slot: number } | null = null;
   #state: NodeState = 'starting';
   #reason = '';
   #load: ReplicaLoad | null = null;

@@ -1,0 +1,169 @@
+import { ExpectedOutput, Router, type Candidate, type Placement, type RoutedAttempt, type RouterOptions } from '../../balancer/index.ts';
+import type { Rng } from '../../core/index.ts';
+import { Fleet, PACE_PRIOR, Replica, type AttemptPermit, type BreakerOptions } from '../../health/index.ts';
+import type { NodeState } from '../../link/index.ts';
+import type {
+  FleetAttempt,
+  FleetLoad,
+  FleetOutcome,
+  FleetReplica,
+  FleetRequest,
+  GatewayMind,
+  GatewayWorld,
+  MindFactory,
+} from './gateway-mind.ts';
+
+const MODEL = 'model';
+const OUTPUT_KEYS_MAX = 10_000;
+const NOT_READY_RETRY_MS = 2_000;
+
+export interface MeridianOptions {
+  readonly router: RouterOptions;
+  readonly breaker: BreakerOptions;
+  readonly attemptsMax: number;
+}
+
+/** Attempts of the simulated world go by `GatewayWorld.dispatch`; the upstream that real ones have is never used. */
+const NO_UPSTREAM = {
+  lastDispatch: 0,
+  dispatch(): boolean {
+    throw new Error('a simulated replica has no upstream');
+  },
+};
+
+interface Tried {
+  readonly permit: AttemptPermit;
+  readonly routed: RoutedAttempt;
+  readonly nodes: ReadonlySet<string>;
+}
+
+/** A gateway's own decisions, made by the code that serves: fleet, breakers, router and expected output. */
+export class MeridianMind implements GatewayMind {
+  readonly #world: GatewayWorld;
+  readonly #options: MeridianOptions;
+  readonly #rng: Rng;
+  readonly #fleet = new Fleet();
+  readonly #router: Router;
+  readonly #expected = new ExpectedOutput(OUTPUT_KEYS_MAX);
+  readonly #tried = new Map<FleetAttempt, Tried>();
+
+  constructor(world: GatewayWorld, options: MeridianOptions) {
+    this.#world = world;
+    this.#options = options;
+    this.#rng = { next: () => world.rng() };
+    this.#router = new Router(options.router, this.#rng);
+  }
+
+  linked({ id, node, region, kvTokens, contextTokens, runningMax }: FleetReplica): void {
+    const identity = { id, node, region, engine: 'sim', models: [MODEL], contextTokens, runningMax, kvTokens };
+    this.#fleet.add(new Replica(identity, NO_UPSTREAM, this.#options.breaker, this.#rng, PACE_PRIOR));
+  }
+
+  unlinked(replicaId: string): void {
+    this.#fleet.remove(replicaId);
+    this.#router.prefixes.remove(replicaId);
+  }
+
+  stateChanged(replicaId: string, state: NodeState): void {
+    this.#fleet.get(replicaId)?.setState(state, '');
+  }
+
+  roundTrip(replicaId: string, rttMs: number): void {
+    this.#fleet.get(replicaId)?.measured(rttMs);
+  }
+
+  load(replicaId: string, load: FleetLoad, seenMark: number): void {
+    this.#fleet.get(replicaId)?.report(load, seenMark, this.#world.now());
+  }
+
+  prefixStored(replicaId: string, words: Uint32Array): void {
+    this.#router.prefixes.stored(replicaId, words);
+  }
+
+  prefixEvicted(replicaId: string, words: Uint32Array): void {
+    this.#router.prefixes.evicted(replicaId, words);
+  }
+
+  prefixCleared(replicaId: string): void {
+    this.#router.prefixes.clear(replicaId);
+  }
+
+  arrived(request: FleetRequest): void {
+    this.#place(request, new Set());
+  }
+
+  firstToken(attempt: FleetAttempt): void {
+    const tried = this.#tried.get(attempt);
+    tried?.permit.progressed();
+    tried?.routed.began(this.#world.now(), true);
+  }
+
+  ended(attempt: FleetAttempt, outcome: FleetOutcome, isAnswering: boolean): void {
+    const tried = this.#tried.get(attempt);
+    if (tried === undefined) return;
+    this.#tried.delete(attempt);
+    tried.permit.end(outcome.kind === 'completed' ? 'success' : 'failure', this.#world.now());
+    tried.routed.ended(outcome.counts);
+    const { request } = attempt;
+    if (outcome.kind === 'completed') this.#expected.learn(request.organization, MODEL, outcome.counts?.completionTokens ?? 0);
+    else if (!isAnswering) this.#retry(request, tried.nodes, outcome.reason);
+  }
+
+  tick(): void {}
+
+  leftovers(): { readonly waiting: number; readonly inFlight: number } {
+    return { waiting: 0, inFlight: this.#fleet.all().reduce((sum, { inFlight }) => sum + inFlight, this.#tried.size) };
+  }
+
+  #retry(request: FleetRequest, nodes: ReadonlySet<string>, reason: string): void {
+    if (nodes.size >= this.#options.attemptsMax) this.#world.fail(request, reason);
+    else this.#place(request, nodes);
+  }
+
+  #place(request: FleetRequest, exceptNodes: ReadonlySet<string>): void {
+    const now = this.#world.now();
+    const placement = this.#placement(request);
+    const { candidates } = this.#router.route(placement, this.#able(request, exceptNodes, now), now);
+    const [first] = candidates;
+    if (first === undefined) this.#world.refuse(request, NOT_READY_RETRY_MS);
+    else this.#dispatch(request, placement, first, exceptNodes, now);
+  }
+
+  #placement(request: FleetRequest): Placement {
+    const { promptTokens, organization, session, chain, tokensPerBlock } = request;
+    const outputTokens = this.#expected.estimate(organization, MODEL, null);
+    return { promptTokens, outputTokens, chain, tokensPerBlock, session: session === '' ? null : session };
+  }
+
+  #able({ regions, promptTokens }: FleetRequest, exceptNodes: ReadonlySet<string>, now: number): Replica[] {
+    return this.#fleet
+      .serving(MODEL)
+      .filter(
+        (replica) =>
+          (regions === null || regions.includes(replica.identity.region)) &&
+          !exceptNodes.has(replica.identity.node) &&
+          replica.identity.contextTokens >= promptTokens &&
+          replica.isAvailable(now),
+      );
+  }
+
+  #dispatch(request: FleetRequest, placement: Placement, candidate: Candidate<Replica>, tried: ReadonlySet<string>, now: number): void {
+    const { replica } = candidate;
+    const permit = replica.enter(now);
+    const attempt = permit === null ? null : this.#world.dispatch(request, replica.identity.id);
+    const nodes = new Set([...tried, replica.identity.node]);
+    if (permit === null || attempt === null) {
+      permit?.end('ignored', now);
+      return this.#retry(request, nodes, 'no replica took it');
+    }
+    this.#tried.set(attempt, { permit, routed: this.#router.sent(placement, candidate, attempt.mark, now), nodes });
+  }
+}
+
+export function meridian(options: MeridianOptions): MindFactory {
+  return {
+    name: 'meridian',
+    about: 'Predicted cost in milliseconds, with mirrored caches and a fair queue at the edge.',
+    make: (world) => new MeridianMind(world, options),
+  };
+}
