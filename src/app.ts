@@ -2,7 +2,7 @@ import { InFlightLimit } from './admission/index.ts';
 import { ExpectedOutput, Router, TokenRatio } from './balancer/index.ts';
 import type { GatewayConfig } from './config/index.ts';
 import { wait, type Clock, type Logger, type Rng } from './core/index.ts';
-import { ActiveRequests, gatewayMetrics, Sweep, type GatewayDeps } from './gateway/index.ts';
+import { ActiveRequests, gatewayMetrics, RouteLog, Sweep, type GatewayDeps } from './gateway/index.ts';
 import {
   gatewayOptions,
   modelOptions,
@@ -69,6 +69,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     router: new Router(config.balancer, world.rng),
     expectedOutput: new ExpectedOutput(OUTPUT_KEYS_MAX),
     tokenRatio: new TokenRatio(Object.entries(config.models).map(([name, { bytesPerToken }]) => [name, bytesPerToken])),
+    routeLog: new RouteLog(config.balancer.explainMax),
     settlements,
     sweep,
     metrics: gatewayMetrics(metrics, { fleet, inFlight }),

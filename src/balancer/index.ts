@@ -1,3 +1,4 @@
+export type { CostTerms } from './cost.ts';
 export { ExpectedOutput } from './expected-output.ts';
 export { PrefixIndex } from './prefix-index.ts';
 export { rank, type Candidate, type RankOptions, type Ranking } from './rank.ts';

@@ -24,6 +24,10 @@ export const COMMANDS: Readonly<Record<string, { readonly summary: string; reado
     summary: 'make, list and revoke API keys',
     load: async () => (await import('./keys-command.ts')).keysCommand,
   },
+  explain: {
+    summary: 'tell why a request went to the replica it went to',
+    load: async () => (await import('./explain-command.ts')).explainCommand,
+  },
   config: {
     summary: 'check a configuration, or write its JSON schemas',
     load: async () => (await import('./config-command.ts')).configCommand,

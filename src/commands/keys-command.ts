@@ -1,5 +1,4 @@
-import { request } from 'undici';
-import { MeridianError } from '../core/index.ts';
+import { ADMIN_OPTION, adminCall } from './admin-call.ts';
 import { EXIT, UsageError, type Command, type CommandWords } from './command.ts';
 
 /** Makes, lists and revokes API keys of a running gateway, through its admin API. */
@@ -11,7 +10,7 @@ export const keysCommand: Command = {
     name: { type: 'string', value: 'NAME', help: 'What the key is for.' },
     regions: { type: 'string', value: 'A,B', help: 'Regions the key may use; all without it.' },
     models: { type: 'string', value: 'A,B', help: 'Models the key may use; all without it.' },
-    admin: { type: 'string', value: 'URL', help: 'Admin URL of the gateway; else MERIDIAN_ADMIN_URL.' },
+    admin: ADMIN_OPTION,
   },
   async run(words) {
     const [what, id] = words.positionals;
@@ -26,7 +25,7 @@ async function create(words: CommandWords): Promise<number> {
   const name = words.text('name');
   if (name === undefined) throw new UsageError('--name NAME is missing');
   const split = (option: string): string[] | undefined => words.text(option)?.split(',').map((part) => part.trim());
-  const made = await call(words, 'POST', '/admin/v1/keys', { name, regions: split('regions'), models: split('models') });
+  const made = await adminCall(words, 'POST', '/admin/v1/keys', { name, regions: split('regions'), models: split('models') });
   process.stdout.write(`${String(made['key'])}\n`);
   process.stderr.write(`${String(made['id'])}: the key is shown once; keep it safe.\n`);
   return EXIT.ok;
@@ -35,7 +34,7 @@ async function create(words: CommandWords): Promise<number> {
 async function list(words: CommandWords): Promise<number> {
   let after = '';
   for (;;) {
-    const page = await call(words, 'GET', `/admin/v1/keys?limit=100${after}`);
+    const page = await adminCall(words, 'GET', `/admin/v1/keys?limit=100${after}`);
     const keys = Array.isArray(page['data']) ? page['data'] : [];
     for (const key of keys) {
       const { id, redacted_value: hint, name, revoked_at: revokedAt, models, regions } = key as Record<string, unknown>;
@@ -48,25 +47,7 @@ async function list(words: CommandWords): Promise<number> {
 }
 
 async function revoke(words: CommandWords, id: string): Promise<number> {
-  await call(words, 'DELETE', `/admin/v1/keys/${encodeURIComponent(id)}`);
+  await adminCall(words, 'DELETE', `/admin/v1/keys/${encodeURIComponent(id)}`);
   process.stdout.write(`${id} is revoked\n`);
   return EXIT.ok;
-}
-
-async function call(words: CommandWords, method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<Record<string, unknown>> {
-  const base = words.text('admin') ?? process.env['MERIDIAN_ADMIN_URL'] ?? 'http://127.0.0.1:8081';
-  if (!URL.canParse(base)) throw new UsageError(`'${base}' is no URL; an admin URL is like http://127.0.0.1:8081`);
-  const key = process.env['MERIDIAN_ADMIN_KEY'];
-  if (key === undefined) throw new UsageError('set MERIDIAN_ADMIN_KEY to the admin key');
-  const answer = await request(base.replace(/\/$/, '') + path, {
-    method,
-    headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    body: body === undefined ? null : JSON.stringify(body),
-  }).catch((cause: unknown) => {
-    throw new MeridianError('upstream_error', { message: `no gateway answers at ${base}; set MERIDIAN_ADMIN_URL or --admin`, cause });
-  });
-  const value = (await answer.body.json()) as Record<string, unknown>;
-  if (answer.statusCode < 400) return value;
-  const message = String(Reflect.get(Object(value['error']), 'message') ?? `the gateway answered ${answer.statusCode}`);
-  throw new MeridianError('invalid_request', { message });
 }

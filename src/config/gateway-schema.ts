@@ -100,6 +100,7 @@ export const gatewayProperties = {
     retry_cost_ms: quantity('What a failed attempt costs its request.', { default: 2_000, minimum: 0 }),
     prefill_weight: quantity('How much more than its own time a prefill counts, because others wait for it.', { default: 0, minimum: 0 }),
     region_price_ms: dictionary('What a region costs beyond time.', quantity('Milliseconds.', { minimum: 0 }), { default: {} }),
+    explain_max: count('Requests whose route can be explained afterwards.', { default: 10_000 }),
     candidates_max: count('Candidates that are remembered with their costs.', { default: 8 }),
     prefix_blocks_max: count('Different prompt blocks in the prefix index.', { default: 4_000_000 }),
     sessions_max: count('Sessions whose replica is remembered.', { default: 100_000 }),

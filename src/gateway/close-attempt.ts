@@ -23,7 +23,10 @@ export async function closeAttempt(
   const errorCode = outcome.kind === 'failed' ? outcome.error.code : null;
   const count = attemptCount(settlement, open.stream.frames, context.ask.promptTokensEstimate);
   const how = { outcome: outcome.kind, errorCode, verdict: verdict(outcome) };
-  context.attempts.push(open.end(how, count, context.request.startedMs, endedMs));
+  const record = open.end(how, count, context.request.startedMs, endedMs);
+  context.attempts.push(record);
+  const logged = context.route.attempts.at(-1);
+  if (logged !== undefined) logged.record = record;
   context.current = null;
 }
 

@@ -5,6 +5,7 @@ import type { RequestSpan } from '../core/index.ts';
 import type { AnswerHeaders } from './answer-headers.ts';
 import type { ClientReply } from './client-reply.ts';
 import type { OpenAttempt } from './open-attempt.ts';
+import type { LoggedRoute } from './route-log.ts';
 
 export type { Endpoint };
 
@@ -53,6 +54,8 @@ export interface RequestContext {
   readonly reply: ClientReply;
   readonly span: RequestSpan;
   readonly shown: AnswerHeaders;
+  /** Why its attempts went where they went. */
+  readonly route: LoggedRoute;
   /** Attempts that have ended, in order; in the end the last one is the one that counts. */
   readonly attempts: AttemptRecord[];
   /** The attempt under way. */

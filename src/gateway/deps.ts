@@ -7,6 +7,7 @@ import type { Fleet } from '../health/index.ts';
 import type { ActiveRequests } from './active-requests.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayOptions, ModelOptions } from './options.ts';
+import type { RouteLog } from './route-log.ts';
 import type { SettlementInbox } from './settlement-inbox.ts';
 import type { Sweep } from './sweep.ts';
 
@@ -26,6 +27,7 @@ export interface GatewayDeps {
   readonly router: Router;
   readonly tokenRatio: TokenRatio;
   readonly expectedOutput: ExpectedOutput;
+  readonly routeLog: RouteLog;
   readonly journal: Journal;
   readonly settlements: SettlementInbox;
   readonly sweep: Sweep;

@@ -7,6 +7,7 @@ export { adminRoutes, type AdminDeps } from './routes/admin-routes.ts';
 export { createEdge } from './routes/edge.ts';
 export { openapiDocument } from './routes/openapi-document.ts';
 export { publicRoutes } from './routes/public-routes.ts';
+export { RouteLog } from './route-log.ts';
 export { SettlementInbox } from './settlement-inbox.ts';
 export { Sweep } from './sweep.ts';
 export { AgentlessReplica } from './upstreams/agentless.ts';

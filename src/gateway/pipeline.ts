@@ -44,7 +44,8 @@ export async function serve(
     try {
       const planned = plan(ask, key, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
-      const context: RequestContext = { request, key, ask, reply, span, shown, attempts: [], current: null, isWorkLost: false };
+      const route = deps.routeLog.begin(request.id, ask.model, planned.placement, planned.heldMs);
+      const context: RequestContext = { request, key, ask, reply, span, shown, route, attempts: [], current: null, isWorkLost: false };
       await answer(context, planned, deps);
       // Until then the request is under way: a drain must not cut what the client has not taken yet.
       await reply.taken(deps.options.timeouts.slowReaderMs);

@@ -43,12 +43,13 @@ test('a replica that is lost in the pause before its try costs no try', async ()
     ask: { model: 'm', streamed: true, body: Buffer.alloc(0), promptTokensEstimate: 1 },
     key: { organization: 'org', regions: null },
     reply: { isGone: false, onGone() {} },
+    route: { attempts: [] },
     attempts: [],
     current: null,
   } as unknown as RequestContext;
   const placement = { promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null };
   const route = router.route(placement, NAMES.map((id) => fleet.get(id)).filter((replica) => replica !== undefined), 0);
-  const over = attempt(context, { placement, route }, deps);
+  const over = attempt(context, { placement, route, heldMs: 0 }, deps);
   while (clock.pending < 2) await Promise.resolve();
   fleet.remove('b');
   clock.advance(10);

@@ -79,6 +79,7 @@ test('the record has the status that the client met', async () => {
 const NOWHERE: Plan = {
   placement: { promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null },
   route: { candidates: [], chosenBy: 'cost', waitMs: Infinity },
+  heldMs: 0,
 };
 
 test('a request that no replica would take any more ends in a failure that is settled like any other', async () => {

@@ -5,6 +5,7 @@ import type { Journal } from '../../billing/index.ts';
 import { MeridianError } from '../../core/index.ts';
 import type { Fleet } from '../../health/index.ts';
 import type { ModelOptions } from '../options.ts';
+import type { RouteLog } from '../route-log.ts';
 import { fleetRoutes, type FleetOperations } from './fleet-routes.ts';
 import { healthRoutes, type HealthProbes } from './health-routes.ts';
 import { keyRoutes } from './key-routes.ts';
@@ -18,6 +19,7 @@ export interface AdminDeps extends HealthProbes, FleetOperations {
   readonly fleet: Fleet;
   readonly models: ReadonlyMap<string, ModelOptions>;
   /** Whether a request has reached an attempt and is not settled. */
+  readonly routeLog: RouteLog;
   readonly isUnderWay: (request: string) => boolean;
 }
 

@@ -8,6 +8,7 @@ import type { RequestContext } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { OpenAttempt } from '../open-attempt.ts';
 import { failedOutcome, type AnswerOutcome } from '../outcome.ts';
+import { loggedAttempt } from '../route-log.ts';
 import { routeRequest } from '../route-request.ts';
 import type { Plan } from './plan.ts';
 
@@ -30,44 +31,47 @@ export async function attempt(context: RequestContext, plan: Plan, deps: Gateway
   const { attemptsMax, jitterMinMs, jitterMaxMs } = deps.options.retries;
   const triedNodes = new Set<string>();
   let last: Attempted | null = null;
-  let { candidates } = plan.route;
+  let { route } = plan;
   for (;;) {
-    const entered = enterFirst(candidates, triedNodes, deps);
+    const entered = enterFirst(route, triedNodes, deps);
     if (entered === null) return last ?? { kind: 'ended', outcome: notTaken() };
     last = await tryOne(context, plan.placement, entered, deps);
     if (last.kind === 'answering' || last.outcome.kind !== 'failed' || !last.outcome.isRetryable) return last;
     if (context.attempts.length >= attemptsMax) return last;
     await wait(deps.clock, jitterMinMs + deps.rng.next() * (jitterMaxMs - jitterMinMs));
     if (context.reply.isGone) return { kind: 'ended', outcome: { kind: 'aborted', settlement: null } };
-    candidates = rankAgain(context, plan.placement, triedNodes, deps);
+    const again = rankAgain(context, plan.placement, triedNodes, deps);
+    if (again === null) return last;
+    route = again;
   }
 }
 
 interface Entered {
+  readonly route: Route;
   readonly candidate: Candidate<Replica>;
   readonly permit: AttemptPermit;
 }
 
 /** Takes the first candidate that lets an attempt in; it must still be in the fleet, for its link may have broken meanwhile. */
-function enterFirst(candidates: readonly Candidate<Replica>[], triedNodes: Set<string>, deps: GatewayDeps): Entered | null {
-  for (const candidate of candidates) {
+function enterFirst(route: Route, triedNodes: Set<string>, deps: GatewayDeps): Entered | null {
+  for (const candidate of route.candidates) {
     const { replica } = candidate;
     const { id, node } = replica.identity;
     if (triedNodes.has(node) || deps.fleet.get(id) !== replica) continue;
     const permit = replica.enter(deps.clock.now());
     if (permit === null) continue;
     triedNodes.add(node);
-    return { candidate, permit };
+    return { route, candidate, permit };
   }
   return null;
 }
 
-/** None, when no other replica may serve the request now: then it ends as its last attempt did. */
-function rankAgain({ ask, key }: RequestContext, placement: Placement, triedNodes: Set<string>, deps: GatewayDeps): Route['candidates'] {
+/** Null when no other replica may serve the request now: then it ends as its last attempt did. */
+function rankAgain({ ask, key }: RequestContext, placement: Placement, triedNodes: Set<string>, deps: GatewayDeps): Route | null {
   try {
-    return routeRequest(ask, placement, key, deps, triedNodes).candidates;
+    return routeRequest(ask, placement, key, deps, triedNodes);
   } catch (thrown) {
-    if (thrown instanceof MeridianError) return [];
+    if (thrown instanceof MeridianError) return null;
     throw thrown;
   }
 }
@@ -99,7 +103,7 @@ async function tryOne(context: RequestContext, placement: Placement, entered: En
   return { kind: 'ended', outcome };
 }
 
-function dispatch(context: RequestContext, placement: Placement, { candidate, permit }: Entered, deps: GatewayDeps): OpenAttempt {
+function dispatch(context: RequestContext, placement: Placement, { route, candidate, permit }: Entered, deps: GatewayDeps): OpenAttempt {
   const { request, ask, key, attempts } = context;
   const { replica } = candidate;
   const id = attemptId(request.id, attempts.length);
@@ -124,5 +128,6 @@ function dispatch(context: RequestContext, placement: Placement, { candidate, pe
     stream,
   );
   const routed = deps.router.sent(placement, candidate, replica.upstream.lastDispatch, now);
+  context.route.attempts.push(loggedAttempt(id, replica, route));
   return new OpenAttempt({ id, routed, stream }, permit, now);
 }

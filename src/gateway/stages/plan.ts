@@ -8,6 +8,8 @@ import { routeRequest } from '../route-request.ts';
 export interface Plan {
   readonly placement: Placement;
   readonly route: Route;
+  /** Time it waited for a replica with room. */
+  readonly heldMs: number;
 }
 
 /** Ranks the replicas that may serve the request. Throws `permission_denied` or `overloaded` when there is none. */
@@ -23,7 +25,7 @@ export function plan(
     tokensPerBlock: BLOCK_BYTES / deps.tokenRatio.bytesPerToken(ask.model, ask.prompt.kind),
     session: null,
   };
-  return { placement, route: routeRequest(ask, placement, key, deps) };
+  return { placement, route: routeRequest(ask, placement, key, deps), heldMs: 0 };
 }
 
 const BLOCK_BYTES = 512;
