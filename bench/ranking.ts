@@ -19,7 +19,7 @@ const SHARED = { prefixes: 200, blocks: 40, replicasEach: 25 };
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
 const rng = seededRng(1);
-const router = new Router(gatewayDefaults().balancer, rng);
+const router = new Router({ ...gatewayDefaults().balancer, homeRegion: 'region-0' }, rng);
 const replicas = Array.from({ length: REPLICAS }, (_, i) => reporting(`replica-${i}`, `region-${i % REGIONS}`));
 const prompts = fillIndex();
 const chain = (i: number): Uint32Array => prompts[i % prompts.length] ?? new Uint32Array(0);
@@ -27,6 +27,7 @@ const chain = (i: number): Uint32Array => prompts[i % prompts.length] ?? new Uin
 const rankUs: number[] = [];
 for (let i = 0; i < WARM_UP + ROUNDS; i += 1) {
   const placement: Placement = {
+    model: 'm',
     promptTokens: PROMPT_TOKENS,
     outputTokens: 300,
     chain: chain(i),
@@ -58,7 +59,7 @@ function reporting(id: string, region: string): Replica {
   replica.setState('ready', '');
   replica.measured(5 + rng.next() * 200);
   const load = { running: Math.floor(rng.next() * 60), queued: 0, queuedUncachedTokens: Math.floor(rng.next() * 40_000), kvTokensUsed: Math.floor(rng.next() * 400_000) };
-  replica.report({ ...load, seq: 1, kvTokens: 512_000, prefillTokensPerS: null, decodeTokensPerS: null }, 0, 0);
+  replica.report({ ...load, seq: 1, ageMs: 0, kvTokens: 512_000, prefillTokensPerS: null, decodeTokensPerS: null }, 0, 0);
   return replica;
 }
 

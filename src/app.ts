@@ -66,7 +66,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     inFlight,
     active,
     fleet,
-    router: new Router(config.balancer, world.rng),
+    router: new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng),
     expectedOutput: new ExpectedOutput(OUTPUT_KEYS_MAX),
     tokenRatio: new TokenRatio(Object.entries(config.models).map(([name, { bytesPerToken }]) => [name, bytesPerToken])),
     routeLog: new RouteLog(config.balancer.explainMax),

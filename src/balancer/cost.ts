@@ -1,7 +1,7 @@
 import type { Replica } from '../health/index.ts';
 
 /** What of a replica its predicted cost depends on; a `Replica` is one. */
-export type RankedReplica = Pick<Replica, 'rttMs' | 'load' | 'loadAtMs' | 'inFlight' | 'backlog' | 'pace' | 'trust' | 'failures'> & {
+export type RankedReplica = Pick<Replica, 'rttMs' | 'load' | 'loadAtMs' | 'inFlight' | 'heldKvTokens' | 'backlog' | 'pace' | 'trust' | 'failures'> & {
   readonly identity: Pick<Replica['identity'], 'id' | 'node' | 'region' | 'kvTokens'>;
 };
 
@@ -27,10 +27,13 @@ export interface CostOptions {
   readonly tpotTargetMs: number;
   /** What a failed attempt costs its request. */
   readonly retryCostMs: number;
-  /** How much more than its own time a prefill counts, because others will wait for it. */
-  readonly prefillWeight: number;
+  /** What the others who will wait for it pay for each millisecond of a prefill; see `Router`. */
+  readonly othersWeight: number;
   /** What a region costs beyond time, in milliseconds. */
   readonly regionPriceMs: Readonly<Record<string, number>>;
+  /** The gateway's own region, and what leaving it costs beyond time. */
+  readonly homeRegion: string;
+  readonly awayMs: number;
 }
 
 /** Predicted cost of a request at a replica, by its terms, in milliseconds. */
@@ -78,7 +81,7 @@ export function isLoadFresh(replica: Pick<RankedReplica, 'load' | 'loadAtMs'>, n
  *     rtt + ahead / μ + (prompt − cached) / μ + step + others + λ·k/(1 − k) + w·output·max(0, tpot(b + 1) − target) + pFail·retry + price
  *
  * μ, the step and tpot are learned per replica; k is the share of the KV cache that running requests hold, ours included;
- * b is the batch. Others: our prefill delays whoever comes next by its length; it is `prefillWeight · prefill`.
+ * b is the batch. Others: our prefill delays whoever comes next by its length; it is `othersWeight · prefill`.
  */
 export function costTerms(
   terms: CostTerms,
@@ -98,12 +101,13 @@ export function costTerms(
   terms.rttMs = replica.rttMs ?? options.rttMs;
   terms.queueMs = ahead / tokensPerMs;
   terms.prefillMs = own + pace.stepMs;
-  terms.othersMs = options.prefillWeight * own;
+  terms.othersMs = options.othersWeight * own;
   terms.kvMs = options.kvBarrierMs * barrier(kvUse(request, replica, cachedTokens, isFresh));
   const running = isFresh && load !== null ? Math.max(load.running, replica.inFlight) : replica.inFlight;
   terms.decodeMs = options.decodeWeight * request.outputTokens * Math.max(0, pace.tpotMs(running + 1) - options.tpotTargetMs);
   terms.failureMs = replica.failures.at(now) * options.retryCostMs;
-  terms.priceMs = options.regionPriceMs[replica.identity.region] ?? 0;
+  const { region } = replica.identity;
+  terms.priceMs = (options.regionPriceMs[region] ?? 0) + (region === options.homeRegion ? 0 : options.awayMs);
 }
 
 /** A bound from below of the whole cost, by its cheapest terms: enough to pass over most of a large fleet. */
@@ -117,7 +121,8 @@ function kvUse(request: RankedRequest, replica: RankedReplica, cachedTokens: num
   const kvTokens = replica.load?.kvTokens ?? replica.identity.kvTokens;
   if (kvTokens === null || kvTokens <= 0) return 0;
   const used = isFresh ? (replica.load?.kvTokensUsed ?? 0) : 0;
-  return (used + replica.backlog.sentSinceTokens + request.promptTokens - cachedTokens) / kvTokens;
+  const held = Math.max(used + replica.backlog.sentSinceTokens, replica.heldKvTokens);
+  return (held + request.promptTokens - cachedTokens) / kvTokens;
 }
 
 function barrier(use: number): number {

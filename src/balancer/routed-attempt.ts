@@ -1,4 +1,5 @@
 import type { Replica } from '../health/index.ts';
+import type { RankedRequest } from './cost.ts';
 import type { Candidate } from './rank.ts';
 
 /** Exact prompt counts of an attempt, from its engine. */
@@ -17,16 +18,20 @@ export class RoutedAttempt {
   readonly #sentMs: number;
   /** Work that was ahead when it was sent. */
   readonly #aheadTokens: number;
+  /** What it takes of the KV cache. */
+  readonly #kvTokens: number;
   #tookMs: number | null = null;
   #isOver = false;
 
   /** `mark`: number of the dispatch, rising with each to the same upstream. */
-  constructor(candidate: Candidate<Replica>, mark: number, promptTokens: number, now: number) {
+  constructor(candidate: Candidate<Replica>, mark: number, { promptTokens, outputTokens }: RankedRequest, now: number) {
     const { replica } = candidate;
     this.candidate = candidate;
     this.#mark = mark;
     this.#sentMs = now;
     this.#aheadTokens = candidate.terms.queueMs * replica.pace.prefillTokensPerMs;
+    this.#kvTokens = promptTokens + outputTokens;
+    replica.heldKvTokens += this.#kvTokens;
     replica.backlog.sent(mark, Math.max(1, Math.round(promptTokens - candidate.cachedTokens)), now);
   }
 
@@ -42,6 +47,7 @@ export class RoutedAttempt {
     if (this.#isOver) return;
     this.#isOver = true;
     const { replica, mirroredTokens } = this.candidate;
+    replica.heldKvTokens -= this.#kvTokens;
     replica.backlog.gone(this.#mark);
     if (counts === null) return;
     replica.trust.saw(mirroredTokens, counts.cachedTokens);

@@ -5,6 +5,11 @@ import { PrefixIndex, type IndexedReplica } from './prefix-index.ts';
 import { rank, type Candidate, type RankOptions, type Ranking } from './rank.ts';
 import { RoutedAttempt } from './routed-attempt.ts';
 
+const WAIT_WEIGHT = 0.05;
+/** The usual wait at which one other counts as much as the request itself, and the most that count. */
+const OTHERS_WAIT_MS = 200;
+const OTHERS_MAX = 16;
+
 export interface RouterOptions extends RankOptions {
   /** Different prompt blocks in the index. */
   readonly prefixBlocksMax: number;
@@ -14,6 +19,7 @@ export interface RouterOptions extends RankOptions {
 
 /** A request as it is to be placed. */
 export interface Placement {
+  readonly model: string;
   readonly promptTokens: number;
   /** Expected length of the answer. */
   readonly outputTokens: number;
@@ -35,6 +41,8 @@ export class Router {
   readonly prefixes: PrefixIndex;
   readonly #options: RouterOptions;
   readonly #rng: Rng;
+  /** By model: exponentially weighted mean of what the best candidates would keep a request waiting. Models are the configured ones. */
+  readonly #usualWaitMs = new Map<string, number>();
   readonly #sessions: LRUCache<string, string>;
 
   constructor(options: RouterOptions, rng: Rng) {
@@ -52,14 +60,33 @@ export class Router {
       Math.min(placement.promptTokens, (depths[(replica.place ?? this.#placed(replica)).slot] ?? 0) * tokensPerBlock);
     const holderId = session === null ? undefined : this.#sessions.get(session);
     const holder = holderId === undefined ? null : (replicas.find(({ identity }) => identity.id === holderId) ?? null);
-    const ranking = rank(placement, replicas, { mirroredTokens, holder, session }, now, this.#options, this.#rng);
-    return { ...ranking, waitMs: ranking.candidates[0]?.terms.queueMs ?? Infinity };
+    const options = { ...this.#options, othersWeight: this.#othersWeight(placement.model) };
+    const ranking = rank(placement, replicas, { mirroredTokens, holder, session }, now, options, this.#rng);
+    const waitMs = ranking.candidates[0]?.terms.queueMs ?? Infinity;
+    if (waitMs < Infinity) this.#waited(placement.model, waitMs);
+    return { ...ranking, waitMs };
   }
 
   /** A request goes to `candidate` as dispatch number `mark`. */
   sent(placement: Placement, candidate: Candidate<Replica>, mark: number, now: number): RoutedAttempt {
     if (placement.session !== null) this.#sessions.set(placement.session, candidate.replica.identity.id);
-    return new RoutedAttempt(candidate, mark, placement.promptTokens, now);
+    // It prefills in order, so whoever comes next with this prefix finds it there.
+    this.prefixes.stored(candidate.replica.identity.id, placement.chain);
+    return new RoutedAttempt(candidate, mark, placement, now);
+  }
+
+  /**
+   * A prefill delays all who come before the queue is empty again. In a queue at utilisation u those are about u / (1 − u), as
+   * the usual wait is to the service time; so the weight is 0 in an idle fleet and grows as it fills, and then what is cached
+   * counts ever more.
+   */
+  #othersWeight(model: string): number {
+    return this.#options.othersWeight * Math.min(OTHERS_MAX, (this.#usualWaitMs.get(model) ?? 0) / OTHERS_WAIT_MS);
+  }
+
+  #waited(model: string, waitMs: number): void {
+    const before = this.#usualWaitMs.get(model) ?? 0;
+    this.#usualWaitMs.set(model, before + WAIT_WEIGHT * (waitMs - before));
   }
 
   #placed(replica: Replica): IndexedReplica {

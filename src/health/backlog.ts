@@ -1,3 +1,6 @@
+/** A report that only repeats the one before is taken for new after this long: the engine may be stuck. */
+const UNCHANGED_MS_MAX = 2_000;
+
 interface Dispatched {
   readonly mark: number;
   readonly tokens: number;
@@ -18,6 +21,8 @@ export class Backlog {
   #atMs = -Infinity;
   #mark = 0;
   #isKnown = false;
+  /** It came from a report, and not from a first token. */
+  #isReported = false;
 
   /** Whether anything was ever reported. */
   get isKnown(): boolean {
@@ -36,14 +41,17 @@ export class Backlog {
   }
 
   /**
-   * A report came that knows of all dispatches up to `seenMark`. It was taken half a round trip ago, and earlier if a
-   * dispatch that must have arrived before that is not in it.
+   * A report came that was taken at `takenMs` by our clock and knows of all dispatches up to `seenMark`. It is older than that
+   * if a dispatch that must have arrived before is not in it.
    */
-  reported(tokens: number, seenMark: number, now: number, rttMs: number): void {
-    if (seenMark < this.#mark) return;
+  reported(tokens: number, seenMark: number, takenMs: number, rttMs: number): void {
+    // What a first token told since is newer.
+    if (seenMark < this.#mark || takenMs < this.#atMs) return;
+    // The same numbers again: no step of the engine has ended since, and what it has done of this one goes on counting.
+    if (this.#isReported && seenMark === this.#mark && tokens === this.#tokens && takenMs - this.#atMs < UNCHANGED_MS_MAX) return;
     const unseen = this.#sent.find(({ mark }) => mark > seenMark);
-    const atMs = Math.min(now - rttMs / 2, unseen === undefined ? Infinity : unseen.atMs + rttMs / 2);
-    this.#know(tokens, atMs, seenMark);
+    this.#know(tokens, unseen === undefined ? takenMs : Math.min(takenMs, unseen.atMs + rttMs / 2), seenMark);
+    this.#isReported = true;
     this.#forget((sent) => sent.mark <= seenMark);
   }
 
@@ -88,6 +96,7 @@ export class Backlog {
     this.#atMs = atMs;
     this.#mark = mark;
     this.#isKnown = true;
+    this.#isReported = false;
   }
 
   #forget(isKnown: (sent: Dispatched) => boolean): void {

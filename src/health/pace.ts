@@ -66,6 +66,8 @@ export class Pace {
 
   /** A load report told of `running` requests that decode `tokensPerS` together. */
   sawDecoding(running: number, tokensPerS: number): void {
-    if (running > 0 && tokensPerS > 0) this.#decode.add(running, (running * 1_000) / tokensPerS, 0.2);
+    if (running <= 0 || tokensPerS <= 0) return;
+    const tpotMs = (running * 1_000) / tokensPerS;
+    if (tpotMs <= this.#decode.at(running) * OUTLIER) this.#decode.add(running, tpotMs, 0.2);
   }
 }

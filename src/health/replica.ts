@@ -24,7 +24,7 @@ export interface ReplicaIdentity {
 /** A load report as far as choosing needs it. Null is unknown, never zero. */
 export type ReplicaLoad = Pick<
   LoadMessage,
-  'seq' | 'running' | 'queued' | 'queuedUncachedTokens' | 'kvTokensUsed' | 'kvTokens' | 'prefillTokensPerS' | 'decodeTokensPerS'
+  'seq' | 'ageMs' | 'running' | 'queued' | 'queuedUncachedTokens' | 'kvTokensUsed' | 'kvTokens' | 'prefillTokensPerS' | 'decodeTokensPerS'
 >;
 
 export type AttemptVerdict = 'success' | 'failure' | 'ignored';
@@ -44,6 +44,8 @@ export class Replica {
   /** How far its mirrored cache is to be believed. */
   readonly trust = new CacheTrust();
   readonly failures = new FailureRate();
+  /** KV tokens that this gateway's attempts under way take there, answers included as expected. */
+  heldKvTokens = 0;
   /** Its place in the balancer's prefix index, kept here so that ranking a thousand replicas looks nothing up. */
   place: { readonly slot: number } | null = null;
   #state: NodeState = 'starting';
@@ -96,9 +98,13 @@ export class Replica {
   report(load: ReplicaLoad, seenMark: number, now: number): void {
     this.#load = load;
     this.#loadAtMs = now;
-    if (load.decodeTokensPerS !== null) this.pace.sawDecoding(load.running, load.decodeTokensPerS);
+    // Beside a prefill, a step takes as long as the prefill: that tells nothing of decoding.
+    if (load.decodeTokensPerS !== null && load.queuedUncachedTokens === 0) this.pace.sawDecoding(load.running, load.decodeTokensPerS);
     // A report that does not know what waits does not replace what we know we sent.
-    if (load.queuedUncachedTokens !== null) this.backlog.reported(load.queuedUncachedTokens, seenMark, now, this.#rttMs ?? 0);
+    if (load.queuedUncachedTokens !== null) {
+      const rttMs = this.#rttMs ?? 0;
+      this.backlog.reported(load.queuedUncachedTokens, seenMark, now - load.ageMs - rttMs / 2, rttMs);
+    }
   }
 
   measured(rttMs: number): void {

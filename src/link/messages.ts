@@ -36,8 +36,8 @@ const Load = Type.Object({
   replica: Name,
   /** Rises by one with each report of the replica on this link. */
   seq: Count,
-  /** The node's clock, milliseconds since the epoch. */
-  takenAtMs: Type.Number(),
+  /** How long ago it was taken when it was sent, in milliseconds. */
+  ageMs: Type.Number({ minimum: 0 }),
   /** Highest stream number of this link that the engine had been given when the report was taken. */
   seenStream: Count,
   running: Count,

@@ -29,7 +29,7 @@ export interface LinkSessionDeps {
 
 export interface TakenLoad {
   readonly load: EngineLoad;
-  /** Milliseconds since the epoch. */
+  /** Monotonic. */
   readonly takenAtMs: number;
 }
 
@@ -112,7 +112,7 @@ export class LinkSession {
     if (replica === null) return;
     const seq = (this.#seq.get(replica) ?? 0) + 1;
     this.#seq.set(replica, seq);
-    this.#link.send(loadMessage(load, { replica, seq, takenAtMs, seenStream: this.#seenStream }));
+    this.#link.send(loadMessage(load, { replica, seq, ageMs: this.#deps.clock.now() - takenAtMs, seenStream: this.#seenStream }));
   }
 
   sendState(): void {

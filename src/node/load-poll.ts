@@ -16,7 +16,7 @@ export interface LoadPollDeps {
 export interface LoadPollEvents {
   /** The engine is about to be asked: attempts given to it after this are not in the answer. */
   onAsk(): void;
-  /** A load worth reporting, taken at `takenAtMs` since the epoch. */
+  /** A load worth reporting, taken at `takenAtMs` of the monotonic clock. */
   onReport(load: EngineLoad, takenAtMs: number): void;
 }
 
@@ -67,7 +67,7 @@ export class LoadPoll {
   async #ask(): Promise<void> {
     const { clock, log, adapter, counters, rate } = this.#deps;
     this.#isAsking = true;
-    const takenAtMs = clock.wallMs();
+    const takenAtMs = clock.now();
     this.#events.onAsk();
     try {
       const loads = await adapter.readLoad();

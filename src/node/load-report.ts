@@ -45,7 +45,7 @@ function isStep(before: number | null, after: number | null, least: number): boo
 /** `load` as the link carries it. */
 export function loadMessage(
   load: EngineLoad,
-  about: { readonly replica: string; readonly seq: number; readonly takenAtMs: number; readonly seenStream: number },
+  about: { readonly replica: string; readonly seq: number; readonly ageMs: number; readonly seenStream: number },
 ): LoadMessage {
   const { rank: _, ...figures } = load;
   return { type: 'load', ...about, ...figures };

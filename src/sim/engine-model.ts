@@ -1,10 +1,12 @@
 import { configFaults, decodeStepMs, type EngineModelConfig } from './engine-config.ts';
 import type { EngineLoad, EngineTotals } from './engine-load.ts';
 import { EngineRun, type EngineJob, type EngineOutcome, type Submission } from './engine-run.ts';
-import { KvCache } from './kv-cache.ts';
+import { KvCache, type KvCacheEvents } from './kv-cache.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
 const THROUGHPUT_WINDOW_MS = 1_000;
+
+function ignore(): void {}
 
 /** A step under way: a prompt chunk for the runs that prefill and one token for each run that decodes. */
 interface Step {
@@ -34,14 +36,16 @@ export class EngineModel {
   /** The first waiting run did not fit; nothing to retry until some run ends or the queue's head changes. */
   #headBlocked = false;
   #tokensPerSecond = 0;
+  #begun: (run: EngineRun) => void = ignore;
   readonly #totals: EngineTotals = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, finished: 0, aborted: 0 };
 
-  constructor(config: EngineModelConfig) {
+  /** `events` hears of what is cached and no more. */
+  constructor(config: EngineModelConfig, events?: KvCacheEvents) {
     const faults = configFaults(config);
     if (faults.length > 0) throw new RangeError(faults.join('; '));
     this.config = config;
     this.#waiting = new WaitingQueue(config.priorityScheduling);
-    this.#cache = new KvCache(Math.floor(config.kvTokens / config.pageTokens));
+    this.#cache = new KvCache(Math.floor(config.kvTokens / config.pageTokens), events);
   }
 
   /** Takes a job in, or says why not. Call `advance(nowMs)` first. */
@@ -76,9 +80,10 @@ export class EngineModel {
     return step.endsAtMs + stepsLeft * this.#stepMs(0, this.#decoding.length);
   }
 
-  /** Does all steps that end by `nowMs`; returns the runs that finished, in order. */
-  advance(nowMs: number): EngineRun[] {
+  /** Does all steps that end by `nowMs`; returns the runs that finished, in order. `begun` hears of first tokens. */
+  advance(nowMs: number, begun: (run: EngineRun) => void = ignore): EngineRun[] {
     const finished: EngineRun[] = [];
+    this.#begun = begun;
     while (this.#step !== null && this.#step.endsAtMs <= nowMs) {
       const step = this.#step;
       this.#finishStep(step, finished);
@@ -165,11 +170,12 @@ export class EngineModel {
   }
 
   #startStep(nowMs: number): void {
-    this.#takeUpWaiting();
     let budget = this.config.chunkTokens;
     const chunks: { run: EngineRun; tokens: number }[] = [];
-    for (const run of this.#prefilling) {
-      if (budget === 0) break;
+    // A waiting run is taken up when the step has room for it, and not before: it finds what earlier steps have cached.
+    for (let i = 0; budget > 0; i += 1) {
+      const run = this.#prefilling[i] ?? this.#takeUpFirst();
+      if (run === null) break;
       const tokens = Math.min(budget, run.job.promptTokens - run.prefilledTokens);
       budget -= tokens;
       chunks.push({ run, tokens });
@@ -211,6 +217,7 @@ export class EngineModel {
     this.#prefilling.splice(this.#prefilling.indexOf(run), 1);
     // The last chunk of a prompt makes the first token of its answer.
     run.state = { kind: 'decoding', beforeFirstStep: this.#stepsDone - Math.min(1, run.job.outputTokens) };
+    this.#begun(run);
     if (this.produced(run) >= run.job.outputTokens) {
       this.#end(run, 'finished');
       finished.push(run);
@@ -259,24 +266,23 @@ export class EngineModel {
     this.#headBlocked = false;
   }
 
-  #takeUpWaiting(): void {
-    while (!this.#headBlocked && this.#freeSeats() > 0) {
-      const run = this.#waiting.first;
-      if (run === undefined) return;
-      const { job } = run;
-      const lease = this.#cache.lease(job.pageKeys, this.#shareLimit(job), this.#pages(job.promptTokens + job.outputTokens));
-      if (lease === null) {
-        this.#headBlocked = true;
-        return;
-      }
-      this.#waiting.remove(run);
-      run.lease = lease;
-      run.cachedTokens = lease.pages.length * this.config.pageTokens;
-      run.state = { kind: 'prefilling', prefilledTokens: run.cachedTokens };
-      this.#prefilling.push(run);
-      this.#totals.promptTokens += job.promptTokens;
-      this.#totals.cachedTokens += run.cachedTokens;
+  #takeUpFirst(): EngineRun | null {
+    const run = this.#waiting.first;
+    if (run === undefined || this.#headBlocked || this.#freeSeats() <= 0) return null;
+    const { job } = run;
+    const lease = this.#cache.lease(job.pageKeys, this.#shareLimit(job), this.#pages(job.promptTokens + job.outputTokens));
+    if (lease === null) {
+      this.#headBlocked = true;
+      return null;
     }
+    this.#waiting.remove(run);
+    run.lease = lease;
+    run.cachedTokens = lease.pages.length * this.config.pageTokens;
+    run.state = { kind: 'prefilling', prefilledTokens: run.cachedTokens };
+    this.#prefilling.push(run);
+    this.#totals.promptTokens += job.promptTokens;
+    this.#totals.cachedTokens += run.cachedTokens;
+    return run;
   }
 
   #measure(step: Step): void {

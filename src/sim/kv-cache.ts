@@ -7,6 +7,14 @@ interface Page {
   older: Page | null;
 }
 
+/** Hears which pages others can share, and which no more; as engines publish their KV events. */
+export interface KvCacheEvents {
+  readonly stored: (key: number) => void;
+  readonly evicted: (key: number) => void;
+}
+
+const NO_EVENTS: KvCacheEvents = { stored() {}, evicted() {} };
+
 /** The pages one request holds: locked pages of the tree, in order from the root, and pages of its own. */
 export interface KvLease {
   readonly pages: Page[];
@@ -21,14 +29,16 @@ export interface KvLease {
  */
 export class KvCache {
   readonly capacityPages: number;
+  readonly #events: KvCacheEvents;
   readonly #tree = new Map<number, Page>();
   #privatePages = 0;
   #evictablePages = 0;
   #newest: Page | null = null;
   #oldest: Page | null = null;
 
-  constructor(capacityPages: number) {
+  constructor(capacityPages: number, events: KvCacheEvents = NO_EVENTS) {
     this.capacityPages = capacityPages;
+    this.#events = events;
   }
 
   /** Pages that hold something: locked, evictable or private to a request. Never above the capacity. */
@@ -99,6 +109,7 @@ export class KvCache {
     if (page === undefined) {
       page = { key, locks: 0, newer: null, older: null };
       this.#tree.set(key, page);
+      this.#events.stored(key);
     } else if (page.locks === 0) {
       this.#unlink(page);
     }
@@ -130,5 +141,6 @@ export class KvCache {
     if (page === null) return;
     this.#unlink(page);
     this.#tree.delete(page.key);
+    this.#events.evicted(page.key);
   }
 }

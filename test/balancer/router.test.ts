@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { Router, type Placement } from '../../src/balancer/index.ts';
+import { Router, type Placement, type RankOptions } from '../../src/balancer/index.ts';
 import { seededRng } from '../../src/core/index.ts';
 import { loadOf, reportingReplica } from '../support/replicas.ts';
 import { RANK_OPTIONS } from './rank-options.ts';
 
 const CHAIN = Uint32Array.from({ length: 40 }, (_, i) => i * 7 + 1);
 
-function router(): Router {
-  return new Router({ ...RANK_OPTIONS, prefixBlocksMax: 1_000, sessionsMax: 10 }, seededRng(1));
+function router(more: Partial<RankOptions> = {}): Router {
+  return new Router({ ...RANK_OPTIONS, ...more, prefixBlocksMax: 1_000, sessionsMax: 10 }, seededRng(1));
 }
 
 function placement(more: Partial<Placement> = {}): Placement {
-  return { promptTokens: 2_000, outputTokens: 100, chain: CHAIN, tokensPerBlock: 100, session: null, ...more };
+  return { model: 'm', promptTokens: 2_000, outputTokens: 100, chain: CHAIN, tokensPerBlock: 100, session: null, ...more };
 }
 
 describe('the router', () => {
@@ -27,15 +27,37 @@ describe('the router', () => {
     expect(one.route(placement(), replicas, 0).candidates.every(({ mirroredTokens }) => mirroredTokens === 0)).toBe(true);
   });
 
+  test('counts on what it has sent somewhere before any report of it', () => {
+    const replicas = [reportingReplica('a', 1, 0), reportingReplica('b', 1, 0)];
+    const one = router();
+    const [first] = one.route(placement(), replicas, 0).candidates;
+    if (first === undefined) throw new Error('there must be one');
+    one.sent(placement(), first, 1, 0).began(300, true);
+    expect(one.route(placement(), replicas, 300).candidates[0]).toMatchObject({ mirroredTokens: 2_000, replica: first.replica });
+  });
+
+  test('lets what is cached count for more, the longer requests usually wait', () => {
+    const holder = reportingReplica('holder', 0, 6_000);
+    const idle = reportingReplica('idle', 0, 1_000);
+    const one = router({ othersWeight: 1 });
+    one.prefixes.stored('holder', CHAIN.subarray(0, 8));
+    const first = (): string | undefined => one.route(placement(), [holder, idle], 0).candidates[0]?.replica.identity.id;
+    // Waiting 500 ms longer for 400 tokens that are cached is worth it only for the others' sake.
+    expect(first()).toBe('idle');
+    const busy = [reportingReplica('x', 0, 50_000), reportingReplica('y', 0, 50_000)];
+    for (let n = 0; n < 100; n += 1) one.route(placement({ chain: new Uint32Array(0) }), busy, 0);
+    expect(first()).toBe('holder');
+  });
+
   test('keeps a session where it was sent, and forgets it with its replica', () => {
     const replicas = [reportingReplica('a', 1, 0), reportingReplica('b', 20, 0)];
     const one = router();
-    const asked = placement({ session: 's' });
+    const asked = placement({ session: 's', chain: new Uint32Array(0) });
     const [, far] = one.route(asked, replicas, 0).candidates;
     if (far === undefined) throw new Error('there must be two');
     one.sent(asked, far, 1, 0).ended(null);
     expect(one.route(asked, replicas, 0)).toMatchObject({ chosenBy: 'session' });
-    expect(one.route(placement({ session: 'other' }), replicas, 0)).toMatchObject({ chosenBy: 'cost' });
+    expect(one.route(placement({ session: 'other', chain: new Uint32Array(0) }), replicas, 0)).toMatchObject({ chosenBy: 'cost' });
     expect(one.route(asked, replicas.slice(0, 1), 0)).toMatchObject({ chosenBy: 'cost' });
   });
 
@@ -73,9 +95,10 @@ describe('the router', () => {
       replica.report(loadOf(), n - 1, now);
       // Twice as fast as was assumed, and with half of what the mirror says.
       const promptTokens = 2_000 + (n % 7) * 500;
-      const [candidate] = one.route(placement({ promptTokens }), [replica], now).candidates;
+      const asked = placement({ promptTokens, chain: CHAIN.subarray(0, 20) });
+      const [candidate] = one.route(asked, [replica], now).candidates;
       if (candidate === undefined) throw new Error('there must be one');
-      const attempt = one.sent(placement({ promptTokens }), candidate, n, now);
+      const attempt = one.sent(asked, candidate, n, now);
       attempt.began(now + (promptTokens - 500) / 20, true);
       attempt.ended({ promptTokens, cachedTokens: 500 });
     }

@@ -9,6 +9,7 @@ const REPLICAS = 8;
 const PROMPT_TOKENS = 2_000;
 const PREFILL_TOKENS_PER_MS = 10;
 const PLACEMENT: Placement = {
+  model: 'm',
   promptTokens: PROMPT_TOKENS,
   outputTokens: 100,
   chain: new Uint32Array(0),

@@ -47,7 +47,7 @@ test('a replica that is lost in the pause before its try costs no try', async ()
     attempts: [],
     current: null,
   } as unknown as RequestContext;
-  const placement = { promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null };
+  const placement = { model: 'm', promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null };
   const route = router.route(placement, NAMES.map((id) => fleet.get(id)).filter((replica) => replica !== undefined), 0);
   const over = attempt(context, { placement, route, heldMs: 0 }, deps);
   while (clock.pending < 2) await Promise.resolve();

@@ -10,7 +10,7 @@ import { SettlementInbox, type GatewayDeps } from '../../src/gateway/index.ts';
 import { NO_USAGE } from '../../src/openai/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
-const MADE = { promptTokens: 10, cachedTokens: 4, completionTokens: 7, reasoningTokens: 0 };
+const MADE = { model: 'm', promptTokens: 10, cachedTokens: 4, completionTokens: 7, reasoningTokens: 0 };
 const FAILED: AnswerOutcome = { kind: 'failed', error: new MeridianError('upstream_error'), settlement: null, isRetryable: true, isReplicaFault: true, isAfterWork: false };
 const ABORTED: AnswerOutcome = { kind: 'aborted', settlement: null };
 const COMPLETED: AnswerOutcome = { kind: 'completed', settlement: null, whole: null };
@@ -77,7 +77,7 @@ test('the record has the status that the client met', async () => {
 });
 
 const NOWHERE: Plan = {
-  placement: { promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null },
+  placement: { model: 'm', promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null },
   route: { candidates: [], chosenBy: 'cost', waitMs: Infinity },
   heldMs: 0,
 };

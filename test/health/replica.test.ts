@@ -4,6 +4,7 @@ import { Fleet, Replica, type ReplicaLoad } from '../../src/health/index.ts';
 const UPSTREAM = { lastDispatch: 0, dispatch: () => true };
 const LOAD: ReplicaLoad = {
   seq: 1,
+  ageMs: 0,
   running: 0,
   queued: 0,
   queuedUncachedTokens: 0,

@@ -59,7 +59,7 @@ export const messagesFromNode = fc.oneof(
     type: fc.constant('load'),
     replica: name,
     seq: count,
-    takenAtMs: count,
+    ageMs: count,
     seenStream: count,
     running: count,
     queued: count,

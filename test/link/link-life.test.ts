@@ -144,7 +144,7 @@ describe('control messages', () => {
       type: 'load',
       replica: 'r1',
       seq: 4,
-      takenAtMs: 1,
+      ageMs: 1,
       seenStream: 0,
       running: 0,
       queued: 0,

@@ -8,6 +8,7 @@ const NOWHERE: Upstream = { lastDispatch: 0, dispatch: () => true };
 export function loadOf(more: Partial<ReplicaLoad> = {}): ReplicaLoad {
   return {
     seq: 1,
+    ageMs: 0,
     running: 0,
     queued: 0,
     queuedUncachedTokens: 0,

@@ -19,6 +19,7 @@ export function plan(
   deps: Pick<GatewayDeps, 'fleet' | 'clock' | 'router' | 'expectedOutput' | 'tokenRatio'>,
 ): Plan {
   const placement: Placement = {
+    model: ask.model,
     promptTokens: ask.promptTokensEstimate,
     outputTokens: deps.expectedOutput.estimate(key.id, ask.model, ask.outputTokensMax),
     chain: ask.prompt.chain,

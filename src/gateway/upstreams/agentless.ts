@@ -118,7 +118,7 @@ export class AgentlessReplica implements Upstream {
       const [load] = await this.#adapter.readLoad();
       this.#seq += 1;
       if (load !== undefined) {
-        this.replica.report({ ...load, seq: this.#seq }, seen, clock.now());
+        this.replica.report({ ...load, seq: this.#seq, ageMs: clock.now() - startedMs }, seen, clock.now());
       }
       this.#failures = 0;
       this.replica.setState('ready', '');

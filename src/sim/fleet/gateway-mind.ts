@@ -34,6 +34,8 @@ export interface FleetReplica {
 /** What a node's load message carries. */
 export interface FleetLoad {
   readonly seq: number;
+  /** How long ago it was taken when it was sent, by the node's own clock. */
+  readonly ageMs: number;
   readonly running: number;
   readonly queued: number;
   readonly queuedUncachedTokens: number;

@@ -18,7 +18,7 @@ const OUTPUT_KEYS_MAX = 10_000;
 const NOT_READY_RETRY_MS = 2_000;
 
 export interface MeridianOptions {
-  readonly router: RouterOptions;
+  readonly router: Omit<RouterOptions, 'homeRegion'>;
   readonly breaker: BreakerOptions;
   readonly attemptsMax: number;
 }
@@ -51,7 +51,7 @@ export class MeridianMind implements GatewayMind {
     this.#world = world;
     this.#options = options;
     this.#rng = { next: () => world.rng() };
-    this.#router = new Router(options.router, this.#rng);
+    this.#router = new Router({ ...options.router, homeRegion: world.region }, this.#rng);
   }
 
   linked({ id, node, region, kvTokens, contextTokens, runningMax }: FleetReplica): void {
@@ -132,7 +132,7 @@ export class MeridianMind implements GatewayMind {
   #placement(request: FleetRequest): Placement {
     const { promptTokens, organization, session, chain, tokensPerBlock } = request;
     const outputTokens = this.#expected.estimate(organization, MODEL, null);
-    return { promptTokens, outputTokens, chain, tokensPerBlock, session: session === '' ? null : session };
+    return { model: MODEL, promptTokens, outputTokens, chain, tokensPerBlock, session: session === '' ? null : session };
   }
 
   #able({ regions, promptTokens }: FleetRequest, exceptNodes: ReadonlySet<string>, now: number): Replica[] {
