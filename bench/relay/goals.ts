@@ -1,12 +1,5 @@
+import type { Goal } from '../goal.ts';
 import type { Report } from './report.ts';
-
-/** A figure that Meridian promises, and what it came to. */
-export interface Goal {
-  readonly what: string;
-  readonly bound: string;
-  readonly reached: string;
-  readonly isMet: boolean;
-}
 
 /** The goals for those Meridian rows that ran, where what they are compared with ran too. */
 export function goalsOf(report: Report): Goal[] {

@@ -1,3 +1,5 @@
+import { goalTable } from '../goal.ts';
+import { markdownTable } from '../markdown-table.ts';
 import { goalsOf } from './goals.ts';
 import type { Figures } from './figures.ts';
 import { UNIT_ROW, type Report, type ReportRow } from './report.ts';
@@ -17,7 +19,7 @@ export function reportText(report: Report): string {
     ...mainTable(report),
     '',
     ...notes(report),
-    ...goalTable(report),
+    ...goalTable(goalsOf(report)),
   ];
   return `${lines.join('\n').trimEnd()}\n`;
 }
@@ -34,7 +36,7 @@ function mainTable(report: Report): string[] {
     'KiB per idle stream: resident (heap)',
     'errors',
   ];
-  return table(titles, report.rows.map((row) => [row.title, ...cells(row, unit)]));
+  return markdownTable(titles, report.rows.map((row) => [row.title, ...cells(row, unit)]));
 }
 
 function cells(row: ReportRow, unit: Figures | undefined): string[] {
@@ -79,17 +81,4 @@ function notes(report: Report): string[] {
     return [...said, ...errorSamples.map((sample) => `${title}: wrong answer: ${sample.replaceAll('\n', ' ')}`)];
   });
   return found.length === 0 ? [] : [...found.map((note) => `- ${note}`), ''];
-}
-
-function goalTable(report: Report): string[] {
-  const goals = goalsOf(report);
-  if (goals.length === 0) return [];
-  const rows = goals.map((goal) => [goal.what, goal.bound, goal.reached, goal.isMet ? 'met' : '**missed**']);
-  return table(['goal', 'bound', 'reached', ''], rows);
-}
-
-function table(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = titles.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cellsOfLine: readonly string[]): string => `| ${widths.map((width, column) => (cellsOfLine[column] ?? '').padEnd(width)).join(' | ')} |`;
-  return [line(titles), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rows.map(line)];
 }

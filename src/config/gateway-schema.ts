@@ -101,10 +101,21 @@ export const gatewayProperties = {
     others_weight: quantity('How much the time counts that others wait for a prefill, once the fleet is busy.', { default: 1, minimum: 0 }),
     region_price_ms: dictionary('What a region costs beyond time.', quantity('Milliseconds.', { minimum: 0 }), { default: {} }),
     explain_max: count('Requests whose route can be explained afterwards.', { default: 10_000 }),
-    away_ms: quantity('What leaving the region of the gateway costs beyond time.', { default: 300, minimum: 0 }),
+    away_ms: quantity('What leaving the region of the gateway costs beyond time.', { default: 400, minimum: 0 }),
     candidates_max: count('Candidates that are remembered with their costs.', { default: 8 }),
     prefix_blocks_max: count('Different prompt blocks in the prefix index.', { default: 4_000_000 }),
     sessions_max: count('Sessions whose replica is remembered.', { default: 100_000 }),
+  }),
+  admission: section('Who waits, where and for how long.', {
+    ttft_objective_ms: milliseconds('A request waits at the edge while every replica would keep it waiting longer.', 2_000),
+    over_share_wait_ms: milliseconds('The same for an organisation that was served far more than its share lately.', 250),
+    waiting_max: count('Requests that may wait at the edge, for each model.', { default: 4_096 }),
+    tries_max: count('Waiting requests that are offered a place in vain in one go.', { default: 16 }),
+    deadline_ms: section('How long a request may wait at the edge before it is answered with 429.', {
+      critical: milliseconds('Class critical.', 30_000),
+      standard: milliseconds('Class standard.', 30_000),
+      batch: milliseconds('Class batch.', 300_000),
+    }),
   }),
   link: section('The links to the nodes.', {
     ping_ms: milliseconds('Between two pings.', 500),

@@ -21,7 +21,7 @@ export function leastRequests(world: GatewayWorld): PeerPolicy {
 }
 
 /** Requests under way, by the newest report or by own count. */
-export function busyness({ load, inFlight }: PeerReplica): number {
+function busyness({ load, inFlight }: PeerReplica): number {
   return Math.max(inFlight, load === null ? 0 : load.running + load.queued);
 }
 

@@ -1,3 +1,4 @@
+import { EdgeHold, type EdgeHoldOptions, type Holdable } from '../../admission/index.ts';
 import { ExpectedOutput, Router, type Candidate, type Placement, type RoutedAttempt, type RouterOptions } from '../../balancer/index.ts';
 import type { Rng } from '../../core/index.ts';
 import { Fleet, PACE_PRIOR, Replica, type AttemptPermit, type BreakerOptions } from '../../health/index.ts';
@@ -15,10 +16,10 @@ import type {
 
 const MODEL = 'model';
 const OUTPUT_KEYS_MAX = 10_000;
-const NOT_READY_RETRY_MS = 2_000;
 
 export interface MeridianOptions {
   readonly router: Omit<RouterOptions, 'homeRegion'>;
+  readonly hold: EdgeHoldOptions;
   readonly breaker: BreakerOptions;
   readonly attemptsMax: number;
 }
@@ -37,7 +38,7 @@ interface Tried {
   readonly nodes: ReadonlySet<string>;
 }
 
-/** A gateway's own decisions, made by the code that serves: fleet, breakers, router and expected output. */
+/** A gateway's own decisions, made by the code that serves: fleet, breakers, router, expected output and the hold at the edge. */
 export class MeridianMind implements GatewayMind {
   readonly #world: GatewayWorld;
   readonly #options: MeridianOptions;
@@ -45,12 +46,14 @@ export class MeridianMind implements GatewayMind {
   readonly #fleet = new Fleet();
   readonly #router: Router;
   readonly #expected = new ExpectedOutput(OUTPUT_KEYS_MAX);
+  readonly #hold: EdgeHold;
   readonly #tried = new Map<FleetAttempt, Tried>();
 
   constructor(world: GatewayWorld, options: MeridianOptions) {
     this.#world = world;
     this.#options = options;
     this.#rng = { next: () => world.rng() };
+    this.#hold = new EdgeHold(options.hold);
     this.#router = new Router({ ...options.router, homeRegion: world.region }, this.#rng);
   }
 
@@ -74,6 +77,7 @@ export class MeridianMind implements GatewayMind {
 
   load(replicaId: string, load: FleetLoad, seenMark: number): void {
     this.#fleet.get(replicaId)?.report(load, seenMark, this.#world.now());
+    this.#pump();
   }
 
   prefixStored(replicaId: string, words: Uint32Array): void {
@@ -89,13 +93,14 @@ export class MeridianMind implements GatewayMind {
   }
 
   arrived(request: FleetRequest): void {
-    this.#place(request, new Set());
+    this.#hold.arrive(this.#holdable(request, new Set(), ''), this.#world.now());
   }
 
   firstToken(attempt: FleetAttempt): void {
     const tried = this.#tried.get(attempt);
     tried?.permit.progressed();
     tried?.routed.began(this.#world.now(), true);
+    this.#pump();
   }
 
   ended(attempt: FleetAttempt, outcome: FleetOutcome, isAnswering: boolean): void {
@@ -105,28 +110,57 @@ export class MeridianMind implements GatewayMind {
     tried.permit.end(outcome.kind === 'completed' ? 'success' : 'failure', this.#world.now());
     tried.routed.ended(outcome.counts);
     const { request } = attempt;
-    if (outcome.kind === 'completed') this.#expected.learn(request.organization, MODEL, outcome.counts?.completionTokens ?? 0);
+    if (outcome.kind === 'completed') this.#learn(request, outcome);
     else if (!isAnswering) this.#retry(request, tried.nodes, outcome.reason);
+    this.#pump();
   }
 
-  tick(): void {}
+  tick(): void {
+    this.#hold.expire(this.#world.now());
+    this.#pump();
+  }
 
   leftovers(): { readonly waiting: number; readonly inFlight: number } {
-    return { waiting: 0, inFlight: this.#fleet.all().reduce((sum, { inFlight }) => sum + inFlight, this.#tried.size) };
+    return { waiting: this.#hold.waiting, inFlight: this.#fleet.all().reduce((sum, { inFlight }) => sum + inFlight, this.#tried.size) };
   }
 
   #retry(request: FleetRequest, nodes: ReadonlySet<string>, reason: string): void {
     if (nodes.size >= this.#options.attemptsMax) this.#world.fail(request, reason);
-    else this.#place(request, nodes);
+    else if (!this.#place(request, nodes, Infinity)) this.#hold.arrive(this.#holdable(request, nodes, reason), this.#world.now());
   }
 
-  #place(request: FleetRequest, exceptNodes: ReadonlySet<string>): void {
+  #holdable(request: FleetRequest, nodes: ReadonlySet<string>, reason: string): Holdable {
+    const { organization, priority, promptTokens } = request;
+    return {
+      organization,
+      priority,
+      inputTokens: promptTokens,
+      outputTokens: this.#expected.estimate(organization, MODEL, null),
+      deadlineMs: null,
+      place: (waitMsMax) => this.#place(request, nodes, waitMsMax),
+      refuse: (retryAfterMs) => (reason === '' ? this.#world.refuse(request, retryAfterMs) : this.#world.fail(request, reason)),
+    };
+  }
+
+  #learn({ organization, promptTokens }: FleetRequest, { counts }: FleetOutcome): void {
+    const made = counts?.completionTokens ?? 0;
+    const expected = this.#expected.estimate(organization, MODEL, null);
+    this.#expected.learn(organization, MODEL, made);
+    const difference = { inputTokens: (counts?.promptTokens ?? promptTokens) - promptTokens, outputTokens: made - expected };
+    this.#hold.correct(organization, difference, this.#world.now());
+  }
+
+  #pump(): void {
+    this.#hold.pump(this.#world.now());
+  }
+
+  #place(request: FleetRequest, exceptNodes: ReadonlySet<string>, waitMsMax: number): boolean {
     const now = this.#world.now();
     const placement = this.#placement(request);
-    const { candidates } = this.#router.route(placement, this.#able(request, exceptNodes, now), now);
+    const { candidates, waitMs } = this.#router.route(placement, this.#able(request, exceptNodes, now), now);
     const [first] = candidates;
-    if (first === undefined) this.#world.refuse(request, NOT_READY_RETRY_MS);
-    else this.#dispatch(request, placement, first, exceptNodes, now);
+    if (first === undefined || waitMs > waitMsMax) return false;
+    return this.#dispatch(request, placement, first, exceptNodes, now);
   }
 
   #placement(request: FleetRequest): Placement {
@@ -147,16 +181,17 @@ export class MeridianMind implements GatewayMind {
       );
   }
 
-  #dispatch(request: FleetRequest, placement: Placement, candidate: Candidate<Replica>, tried: ReadonlySet<string>, now: number): void {
+  #dispatch(request: FleetRequest, placement: Placement, candidate: Candidate<Replica>, tried: ReadonlySet<string>, now: number): boolean {
     const { replica } = candidate;
     const permit = replica.enter(now);
     const attempt = permit === null ? null : this.#world.dispatch(request, replica.identity.id);
-    const nodes = new Set([...tried, replica.identity.node]);
     if (permit === null || attempt === null) {
       permit?.end('ignored', now);
-      return this.#retry(request, nodes, 'no replica took it');
+      return false;
     }
+    const nodes = new Set([...tried, replica.identity.node]);
     this.#tried.set(attempt, { permit, routed: this.#router.sent(placement, candidate, attempt.mark, now), nodes });
+    return true;
   }
 }
 

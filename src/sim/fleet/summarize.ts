@@ -57,6 +57,6 @@ function sum<T>(values: readonly T[], of: (value: T) => number): number {
 }
 
 /** The value below which the share `p` of the sorted values lies; NaN of none. */
-export function quantile(sorted: readonly number[], p: number): number {
+function quantile(sorted: readonly number[], p: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? Number.NaN;
 }

@@ -1,0 +1,88 @@
+import { FairQueue, type FairQueueOptions, type FairRequest, type Priority } from './fair-queue.ts';
+import type { TokenCost } from './service-shares.ts';
+
+export interface EdgeHoldOptions extends FairQueueOptions {
+  /** A request waits at the edge while every replica would keep it waiting longer than this. */
+  readonly ttftObjectiveMs: number;
+  /** The same for organisations that were served well more than their share lately. */
+  readonly overShareWaitMs: number;
+  /** How long a request may wait, by class. */
+  readonly deadlineMs: Readonly<Record<Priority, number>>;
+}
+
+/** A request at the edge of the fleet. Amounts in tokens. */
+export interface Holdable extends TokenCost {
+  readonly organization: string;
+  readonly priority: Priority;
+  /** The client's own bound on waiting, in milliseconds; null without one. */
+  readonly deadlineMs: number | null;
+  /** Sends it if some replica would keep it waiting no longer than `waitMsMax`; false, and nothing done, if none would. */
+  place(waitMsMax: number): boolean;
+  /** It has waited in vain, or is in the way of others. */
+  refuse(retryAfterMs: number): void;
+}
+
+/**
+ * Decides whether requests for one model go at once or wait at the edge, and lets them go in fair order. They wait here and not
+ * in engines: there nobody could reorder them, and a better replica that comes free would stay idle.
+ */
+export class EdgeHold {
+  readonly #options: EdgeHoldOptions;
+  readonly #queue: FairQueue<Holdable>;
+
+  constructor(options: EdgeHoldOptions) {
+    this.#options = options;
+    this.#queue = new FairQueue(options);
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Whether anybody of the organisation waits. */
+  waitingOf(organization: string): number {
+    return this.#queue.waitingOf(organization);
+  }
+
+  /** A request came: it is placed at once, or waits; returns the way to take it out again, null when it was placed. */
+  arrive(request: Holdable, now: number): (() => void) | null {
+    const { organization, priority, inputTokens, outputTokens } = request;
+    // Who has requests waiting already does not overtake them.
+    if (this.#queue.waitingOf(organization) === 0 && request.place(this.#waitMsMax(organization, now))) {
+      this.#queue.shares.add(organization, request, now);
+      return null;
+    }
+    const bound = this.#options.deadlineMs[priority];
+    const deadlineMs = now + Math.min(bound, request.deadlineMs ?? bound);
+    const entry: FairRequest<Holdable> = { item: request, organization, priority, inputTokens, outputTokens, deadlineMs };
+    const dropped = this.#queue.enter(entry, now);
+    if (dropped !== null) this.#refuse(dropped, now);
+    return () => void this.#queue.remove(entry);
+  }
+
+  /** Room may have come: places what can be placed, at most `placedMax`; returns how many were. */
+  pump(now: number, placedMax?: number): number {
+    if (this.#queue.length === 0) return 0;
+    return this.#queue.pump(now, ({ item, organization }) => item.place(this.#waitMsMax(organization, now)), placedMax);
+  }
+
+  /** Refuses those whose time is over. */
+  expire(now: number): void {
+    if (this.#queue.length === 0) return;
+    for (const late of this.#queue.expire(now)) this.#refuse(late, now);
+  }
+
+  /** A request turned out to have taken more or less than was estimated. */
+  correct(organization: string, difference: TokenCost, now: number): void {
+    this.#queue.shares.add(organization, difference, now);
+  }
+
+  #refuse({ item, organization, priority }: FairRequest<Holdable>, now: number): void {
+    item.refuse(this.#queue.retryAfterMs(organization, priority, now));
+  }
+
+  #waitMsMax(organization: string, now: number): number {
+    const { ttftObjectiveMs, overShareWaitMs } = this.#options;
+    return this.#queue.shares.isOverShare(organization, now) ? overShareWaitMs : ttftObjectiveMs;
+  }
+}
