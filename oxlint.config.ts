@@ -7,6 +7,7 @@ import { defineConfig, type OxlintOverride } from 'oxlint';
 export const LAYERS = {
   core: [],
   openai: ['core'],
+  prefix: ['core'],
   store: ['core'],
   accounts: ['core', 'store'],
   telemetry: ['core'],
@@ -16,11 +17,11 @@ export const LAYERS = {
   engine: ['core', 'openai'],
   link: ['core', 'openai'],
   health: ['core', 'openai', 'link'],
-  balancer: ['core', 'openai', 'link', 'health'],
-  node: ['core', 'openai', 'engine', 'link', 'config'],
-  sim: ['core', 'openai', 'link', 'health', 'balancer', 'admission'],
-  gateway: ['core', 'openai', 'engine', 'link', 'health', 'balancer', 'admission', 'billing', 'accounts'],
-  wiring: ['core', 'openai', 'config', 'store', 'accounts', 'billing', 'telemetry', 'link', 'health', 'balancer', 'gateway', 'version.ts'],
+  balancer: ['core', 'openai', 'prefix', 'link', 'health'],
+  node: ['core', 'openai', 'prefix', 'engine', 'link', 'config'],
+  sim: ['core', 'openai', 'prefix', 'link', 'health', 'balancer', 'admission'],
+  gateway: ['core', 'openai', 'prefix', 'engine', 'link', 'health', 'balancer', 'admission', 'billing', 'accounts'],
+  wiring: ['core', 'openai', 'prefix', 'config', 'store', 'accounts', 'billing', 'telemetry', 'link', 'health', 'balancer', 'gateway', 'version.ts'],
   commands: ['core', 'config', 'accounts', 'telemetry', 'health', 'node', 'sim', 'app.ts'],
 };
 

@@ -54,8 +54,9 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   const phase = { isLeaving: false, isDraining: false };
   const records = await openRecords(config, world, teardown);
   const { metrics, telemetry } = await openTelemetry(config, world, teardown);
+  const router = new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng);
   const sweep = teardown.add(new Sweep(clock, SWEEP_MS, log));
-  const { fleet, settlements, fleetUrl, operate } = await openFleet(config, world, records.journal, teardown);
+  const { fleet, settlements, fleetUrl, operate } = await openFleet(config, { ...world, prefixes: router.prefixes }, records.journal, teardown);
   const active = new ActiveRequests();
   const inFlight = new InFlightLimit(config.limits.inFlightMax);
   const deps: GatewayDeps = {
@@ -66,7 +67,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     inFlight,
     active,
     fleet,
-    router: new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng),
+    router,
     expectedOutput: new ExpectedOutput(OUTPUT_KEYS_MAX),
     tokenRatio: new TokenRatio(Object.entries(config.models).map(([name, { bytesPerToken }]) => [name, bytesPerToken])),
     routeLog: new RouteLog(config.balancer.explainMax),

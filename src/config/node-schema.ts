@@ -46,6 +46,7 @@ export const NodeSchema = Type.Object(
     link: section('The links to the gateways.', {
       load_ms_min: milliseconds('Least time between two load reports.', 50),
       load_ms_max: milliseconds('Most time between two load reports.', 500),
+      prefix_ms: milliseconds('Between two tellings of what changed in the cache.', 100),
       ping_ms: milliseconds('Between two pings.', 500),
       dead_ms: milliseconds('Silence after which a link is given up.', 2_000),
       batch_window_ms: milliseconds('Gathering what one engine step made into one message.', 1),

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiKeyRecord } from '../accounts/index.ts';
 import type { AttemptRecord, Endpoint } from '../billing/index.ts';
 import type { RequestSpan } from '../core/index.ts';
+import type { PromptChain } from '../prefix/index.ts';
 import type { AnswerHeaders } from './answer-headers.ts';
 import type { ClientReply } from './client-reply.ts';
 import type { OpenAttempt } from './open-attempt.ts';
@@ -30,21 +31,13 @@ export interface Ask {
   /** The client wants the usage chunk. */
   readonly usageAsked: boolean;
   readonly promptTokensEstimate: number;
-  readonly prompt: AskedPrompt;
+  readonly prompt: PromptChain;
   /** The bound the client has set on the answer; null without one. */
   readonly outputTokensMax: number | null;
   /** What goes to the engine: the client's bytes, but for the model's name where the engine knows another. */
   readonly body: Buffer;
 }
 
-/** The prompt as routing sees it. */
-export interface AskedPrompt {
-  /** Hashes of its blocks, two words each. */
-  readonly chain: Uint32Array;
-  readonly bytes: number;
-  /** Kind of text, for the ratio of bytes to tokens. */
-  readonly kind: string;
-}
 
 /** One request on its way; each stage adds what it found. */
 export interface RequestContext {

@@ -2,11 +2,11 @@
  * Binary messages of the node link: `[stream u32, kind u8, length u32, bytes]*`, little-endian, any number of frames
  * of any streams in one message. The format is documented in `docs/node-protocol.md`.
  */
-export const FrameKind = { open: 1, cancel: 2, head: 3, data: 4, end: 5, error: 6 } as const;
+export const FrameKind = { open: 1, cancel: 2, head: 3, data: 4, end: 5, error: 6, prefix: 7 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
 export interface Frame {
-  /** The gateway's number for the stream, 1 and up, never used twice on one link. */
+  /** The gateway's number for the stream, 1 and up, never used twice on one link; 0 of `prefix`, which is of no stream. */
   readonly stream: number;
   readonly kind: FrameKind;
   readonly payload: Buffer;
@@ -31,8 +31,8 @@ export function readFrames(message: Buffer, onFrame: (stream: number, kind: Fram
     const stream = message.readUInt32LE(at);
     const kind = message[at + 4] ?? 0;
     const end = at + FRAME_HEAD_BYTES + message.readUInt32LE(at + 5);
-    if (stream === 0) throw new LinkProtocolError('stream 0 does not exist');
     if (!isFrameKind(kind)) throw new LinkProtocolError(`frame kind ${kind} is not known`);
+    if ((stream === 0) !== (kind === FrameKind.prefix)) throw new LinkProtocolError('prefix frames, and no others, are of stream 0');
     if (end > message.length) throw new LinkProtocolError('a frame is longer than its message');
     onFrame(stream, kind, message.subarray(at + FRAME_HEAD_BYTES, end));
     at = end;
@@ -56,5 +56,5 @@ export function writeFrames(frames: readonly Frame[]): Buffer {
 }
 
 function isFrameKind(kind: number): kind is FrameKind {
-  return kind >= FrameKind.open && kind <= FrameKind.error;
+  return kind >= FrameKind.open && kind <= FrameKind.prefix;
 }

@@ -16,6 +16,7 @@ import {
   type SettledMessage,
   type StateMessage,
 } from './messages.ts';
+import { readPrefixEvent, type PrefixEvent } from './prefix-event.ts';
 import { writeOpen } from './stream-payloads.ts';
 
 export interface GatewayLinkOptions {
@@ -34,6 +35,7 @@ export interface GatewayLinkEvents {
   onState(state: StateMessage): void;
   /** The node is told that it may forget a settlement once this resolves; if it rejects, the node keeps it. */
   onSettled(settled: SettledMessage): Promise<void>;
+  onPrefix(event: PrefixEvent): void;
   onRoundTrip(rttMs: number): void;
   onClosed(reason: string): void;
 }
@@ -129,6 +131,7 @@ export class GatewayLink implements Upstream {
   }
 
   #onFrame(number: number, kind: FrameKind, payload: Buffer): void {
+    if (kind === FrameKind.prefix) return this.#events.onPrefix(readPrefixEvent(payload));
     if (number > this.#lastStream) throw new LinkProtocolError(`stream ${number} was never opened`);
     const stream = this.#streams.get(number);
     if (stream === undefined) return;

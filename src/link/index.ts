@@ -15,5 +15,6 @@ export {
   type StateMessage,
 } from './messages.ts';
 export { NodeLink, type NodeLinkOptions } from './node-link.ts';
+export { readPrefixEvent, writePrefixEvent, type PrefixEvent } from './prefix-event.ts';
 export type { NodeStream } from './node-stream.ts';
 export { readOpen, writeOpen, type OpenHead } from './stream-payloads.ts';

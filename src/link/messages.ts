@@ -4,11 +4,11 @@ import { LinkProtocolError } from './frames.ts';
 import { SettlementSchema } from './stream-payloads.ts';
 
 /** Raised when a change would make old peers misread; a gateway refuses what it does not speak. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** Close code by which a gateway tells a node that another one dialled in with its id. */
 export const CLOSE_REPLACED = 4000;
 /** The WebSocket subprotocol. */
-export const SUBPROTOCOL = 'meridian.node.v1';
+export const SUBPROTOCOL = 'meridian.node.v2';
 
 const Count = Type.Integer({ minimum: 0 });
 const Rate = Type.Number({ minimum: 0 });
@@ -70,6 +70,8 @@ const Ping = Type.Object({ type: Type.Literal('ping'), id: Count });
 const Pong = Type.Object({ type: Type.Literal('pong'), id: Count });
 const Acknowledge = Type.Object({ type: Type.Literal('acknowledge'), attempt: Name });
 const Operation = Type.Object({ type: Type.Union([Type.Literal('drain'), Type.Literal('resume')]) });
+/** A `prefix` event of the replica is missing: its whole cache is asked for. */
+const Resync = Type.Object({ type: Type.Literal('resync'), replica: Name });
 const Members = Type.Object({
   type: Type.Literal('members'),
   gateway: Name,
@@ -77,7 +79,7 @@ const Members = Type.Object({
 });
 
 export const FromNode = Type.Union([Hello, Load, State, Settled, Ping, Pong]);
-export const FromGateway = Type.Union([Members, Operation, Acknowledge, Ping, Pong]);
+export const FromGateway = Type.Union([Members, Operation, Resync, Acknowledge, Ping, Pong]);
 
 export type HelloMessage = Static<typeof Hello>;
 export type LoadMessage = Static<typeof Load>;

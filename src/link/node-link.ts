@@ -13,6 +13,7 @@ import {
   type MessageFromNode,
 } from './messages.ts';
 import { NodeStream } from './node-stream.ts';
+import { writePrefixEvent, type PrefixEvent } from './prefix-event.ts';
 import { readOpen, type OpenHead } from './stream-payloads.ts';
 
 export interface NodeLinkOptions {
@@ -44,6 +45,8 @@ export interface NodeLinkEvents {
   onLost(streams: readonly NodeStream[]): void;
   onAcknowledged(attempt: string): void;
   onOperation(operation: 'drain' | 'resume'): void;
+  /** The gateway is not sure of a replica's cache any more. */
+  onResync(replica: string): void;
   onMembers(members: MembersMessage): void;
 }
 
@@ -89,6 +92,11 @@ export class NodeLink {
     }
     socket.send(JSON.stringify(message));
     return true;
+  }
+
+  /** Tells what changed in a replica's cache; it may wait for frames of streams. */
+  sendPrefix(event: PrefixEvent): void {
+    this.#connection?.outbox.push({ stream: 0, kind: FrameKind.prefix, payload: writePrefixEvent(event) }, true);
   }
 
   /** Sends what is held back, and ends the link for good. */
@@ -219,6 +227,8 @@ export class NodeLink {
       case 'drain':
       case 'resume':
         return this.#events.onOperation(message.type);
+      case 'resync':
+        return this.#events.onResync(message.replica);
     }
   }
 }

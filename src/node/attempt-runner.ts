@@ -2,6 +2,7 @@ import { asMeridianError, MeridianError, type Clock, type Logger } from '../core
 import type { NodeStream, OpenHead } from '../link/index.ts';
 import { errorBody, NO_USAGE } from '../openai/index.ts';
 import type { EngineAdapter, EngineClient } from '../engine/index.ts';
+import type { EngineMirror } from '../prefix/index.ts';
 import type { NodeCounters } from './counters.ts';
 import type { NodeTuning } from './options.ts';
 import { RunningAttempt, type OnAttemptEnd, type RunningAttemptDeps, type StopReason } from './running-attempt.ts';
@@ -15,6 +16,7 @@ export interface AttemptRunnerDeps {
   readonly tuning: NodeTuning;
   /** The engine's rank behind a replica; null when this node has no such replica. */
   rankOf(replica: string): number | null;
+  mirrorOf(rank: number): EngineMirror;
   /** Why no attempt may start now; null when one may. */
   refusal(): string | null;
   onProgress(): void;
@@ -67,7 +69,9 @@ export class AttemptRunner {
       refuse(stream, asMeridianError(error));
       return null;
     }
-    const attempt = new RunningAttempt(stream, head, this.#attemptDeps, (settled, isToldByStream) => {
+    const { cacheSalt, streamed } = head.attempt;
+    const mirrored = this.#deps.mirrorOf(ready.rank).follow(head.path, body, cacheSalt, streamed);
+    const attempt = new RunningAttempt(stream, head, mirrored, this.#attemptDeps, (settled, isToldByStream) => {
       this.#ended(attempt, settled);
       onEnd(settled, isToldByStream);
     });

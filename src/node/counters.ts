@@ -1,3 +1,5 @@
+import type { CacheMirrorStatus } from './node-status.ts';
+
 /** What is counted, by the name its metric has. */
 const COUNTER_NAMES = {
   attemptsStarted: 'attempts_started_total',
@@ -33,6 +35,7 @@ export interface NodeGauges {
   readonly attemptsInFlight: number;
   readonly linksConnected: number;
   readonly settlementsPending: number;
+  readonly cacheMirror: CacheMirrorStatus;
   readonly isReady: boolean;
 }
 
@@ -46,6 +49,9 @@ export function metricsText(counters: Readonly<NodeCounters>, gauges: NodeGauges
   add('attempts_in_flight', 'gauge', gauges.attemptsInFlight);
   add('links_connected', 'gauge', gauges.linksConnected);
   add('settlements_pending', 'gauge', gauges.settlementsPending);
+  add('mirror_blocks', 'gauge', gauges.cacheMirror.blocks);
+  add('mirror_predicted_tokens_total', 'counter', Math.round(gauges.cacheMirror.predictedTokens));
+  add('mirror_reported_tokens_total', 'counter', gauges.cacheMirror.reportedTokens);
   add('ready', 'gauge', gauges.isReady ? 1 : 0);
   return `${lines.join('\n')}\n`;
 }

@@ -12,6 +12,7 @@ import { LoadPoll } from './load-poll.ts';
 import { LocalServer } from './local-server.ts';
 import { requireLoopback } from './loopback.ts';
 import type { NodeStatus } from './node-status.ts';
+import { PrefixPublisher } from './prefix-publisher.ts';
 import { NODE_TUNING, type NodeDaemonOptions, type NodeTuning } from './options.ts';
 
 export interface NodeDaemonDeps {
@@ -45,6 +46,7 @@ export class NodeDaemon {
   readonly #runner: AttemptRunner;
   readonly #links: GatewayLinks;
   readonly #local: LocalServer;
+  readonly #prefixes: PrefixPublisher;
   readonly #loads = new Map<number, TakenLoad>();
   #localPort = 0;
   #isDraining = false;
@@ -72,6 +74,7 @@ export class NodeDaemon {
       },
     );
     this.#process = this.#makeProcess(deps);
+    this.#prefixes = new PrefixPublisher(clock, options.link.prefixMs, () => this.#replicas().length, () => this.#links);
     this.#runner = new AttemptRunner({
       clock,
       log,
@@ -83,6 +86,7 @@ export class NodeDaemon {
         const rank = this.#replicas().indexOf(replica);
         return rank < 0 ? null : rank;
       },
+      mirrorOf: (rank) => this.#prefixes.mirrorOf(rank),
       refusal: () => (this.#isDraining || this.#closing !== null ? 'The node is draining.' : null),
       onProgress: () => this.#watch.progressed(),
       onUnreachable: (cause) => this.#watch.unreachable(cause),
@@ -94,6 +98,7 @@ export class NodeDaemon {
         onAsk: () => this.#eachLink((session) => session.markSeen()),
         onReport: (load, takenAtMs) => {
           this.#loads.set(load.rank, { load, takenAtMs });
+          this.#prefixes.mirrorOf(load.rank).sized(load.kvTokens, load.kvTokensUsed);
           this.#eachLink((session) => session.sendLoad({ load, takenAtMs }));
         },
       },
@@ -173,6 +178,7 @@ export class NodeDaemon {
       attemptsInFlight: this.#runner.inFlight,
       loads: [...this.#loads.values()].map(({ load }) => load),
       gateways: [...this.#links].map((session) => session.status()),
+      cacheMirror: { blocks: this.#prefixes.blocks, ...this.#prefixes.accuracy },
       counters: { ...this.#counters },
     };
   }
@@ -180,6 +186,7 @@ export class NodeDaemon {
   async #close(): Promise<void> {
     this.#cancelDrain();
     this.#poll.stop();
+    this.#prefixes.close();
     this.#watch.stop();
     this.#runner.stopAll('closing');
     await this.#runner.idle();
@@ -224,6 +231,11 @@ export class NodeDaemon {
       state: () => this.#state(),
       replicaOf: (rank) => this.#replicas()[rank] ?? null,
       newestLoads: () => this.#loads.values(),
+      onGreeted: (session) => this.#prefixes.introduce(session),
+      onResync: (session, replica) => {
+        const rank = this.#replicas().indexOf(replica);
+        if (rank >= 0) this.#prefixes.snapshot(session, rank);
+      },
       onOperation: (operation) => (operation === 'drain' ? void this.drain() : this.resume()),
       onMembers: (session, members) => this.#links.members(session, members),
     });
@@ -243,6 +255,7 @@ export class NodeDaemon {
   #onIdentity(): void {
     this.#loads.clear();
     this.#eachLink((session) => session.introduce());
+    this.#prefixes.clear();
   }
 
   #state(): StateMessage {
@@ -261,6 +274,7 @@ export class NodeDaemon {
     const sessions = [...this.#links];
     return {
       attemptsInFlight: this.#runner.inFlight,
+      cacheMirror: { blocks: this.#prefixes.blocks, ...this.#prefixes.accuracy },
       linksConnected: this.#links.connected,
       settlementsPending: sessions.reduce((sum, session) => sum + session.settlementsPending, 0),
       isReady: this.#notReady() === null,

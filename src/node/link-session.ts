@@ -1,5 +1,12 @@
 import type { Clock, Logger, Rng } from '../core/index.ts';
-import { NodeLink, type HelloMessage, type MembersMessage, type NodeStream, type StateMessage } from '../link/index.ts';
+import {
+  NodeLink,
+  type HelloMessage,
+  type MembersMessage,
+  type NodeStream,
+  type StateMessage,
+  type PrefixEvent,
+} from '../link/index.ts';
 import type { EngineLoad } from '../engine/index.ts';
 import type { AttemptRunner } from './attempt-runner.ts';
 import type { NodeCounters } from './counters.ts';
@@ -23,6 +30,9 @@ export interface LinkSessionDeps {
   replicaOf(rank: number): string | null;
   /** The newest report of each rank, for a link that begins. */
   newestLoads(): Iterable<TakenLoad>;
+  /** The gateway knows who this node is, and nothing of its caches. */
+  onGreeted(session: LinkSession): void;
+  onResync(session: LinkSession, replica: string): void;
   onOperation(operation: 'drain' | 'resume'): void;
   onMembers(session: LinkSession, members: MembersMessage): void;
 }
@@ -43,6 +53,8 @@ export class LinkSession {
   readonly #settlements: SettlementOutbox;
   readonly #attempts = new Map<NodeStream, RunningAttempt>();
   readonly #seq = new Map<string, number>();
+  /** By rank: number of the next cache event on this connection. */
+  readonly #prefixSeq = new Map<number, number>();
   /** Newest stream given to the engine before it was last asked for its load. */
   #seenStream = 0;
 
@@ -79,6 +91,7 @@ export class LinkSession {
         onLost: () => this.#lost(),
         onAcknowledged: (attempt) => this.#settlements.acknowledged(attempt),
         onOperation: (operation) => deps.onOperation(operation),
+        onResync: (replica) => deps.onResync(this, replica),
         onMembers: (members) => deps.onMembers(this, members),
       },
     );
@@ -100,6 +113,14 @@ export class LinkSession {
       attempts: this.#attempts.size,
       settlementsPending: this.settlementsPending,
     };
+  }
+
+  /** Tells what changed in the cache of a rank. */
+  sendPrefix(rank: number, event: Pick<PrefixEvent, 'isSnapshot' | 'stored' | 'evicted'>): void {
+    if (!this.isConnected || this.#deps.replicaOf(rank) === null) return;
+    const seq = this.#prefixSeq.get(rank) ?? 0;
+    this.#prefixSeq.set(rank, (seq + 1) >>> 0);
+    this.#link.sendPrefix({ replica: rank, seq, ...event });
   }
 
   /** The engine is about to be asked for its load. */
@@ -131,7 +152,9 @@ export class LinkSession {
 
   #greet(): void {
     this.#seenStream = 0;
+    this.#prefixSeq.clear();
     this.introduce();
+    this.#deps.onGreeted(this);
     for (const taken of this.#deps.newestLoads()) this.sendLoad(taken);
     this.#settlements.resend();
   }

@@ -1,5 +1,6 @@
 import type { StateMessage } from '../link/index.ts';
 import type { EngineLoad } from '../engine/index.ts';
+import type { MirrorAccuracy } from '../prefix/index.ts';
 import type { NodeCounters } from './counters.ts';
 
 /** How a node stands, for people: what `GET /status` answers. */
@@ -20,7 +21,13 @@ export interface NodeStatus {
   readonly attemptsInFlight: number;
   readonly loads: readonly EngineLoad[];
   readonly gateways: readonly GatewayStatus[];
+  readonly cacheMirror: CacheMirrorStatus;
   readonly counters: Readonly<NodeCounters>;
+}
+
+/** What the mirrors of the engine's caches hold, and how true they proved. */
+export interface CacheMirrorStatus extends MirrorAccuracy {
+  readonly blocks: number;
 }
 
 export interface GatewayStatus {

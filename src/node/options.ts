@@ -44,6 +44,8 @@ export interface LinkOptions {
   /** Least and most time between two load reports. */
   readonly loadMsMin: number;
   readonly loadMsMax: number;
+  /** Time between two tellings of what changed in the cache. */
+  readonly prefixMs: number;
   readonly pingMs: number;
   readonly deadMs: number;
   readonly batchWindowMs: number;
@@ -57,6 +59,7 @@ export interface LinkOptions {
 export const LINK_DEFAULTS: LinkOptions = {
   loadMsMin: 50,
   loadMsMax: 500,
+  prefixMs: 100,
   pingMs: 500,
   deadMs: 2_000,
   batchWindowMs: 1,

@@ -2,6 +2,7 @@ import type { Cancel } from '../core/index.ts';
 import { EngineAttempt, type EngineAttemptDeps, type EngineAttemptEnd } from '../engine/index.ts';
 import type { NodeStream, OpenHead, SettledMessage } from '../link/index.ts';
 import type { AttemptFailure, Settlement } from '../openai/index.ts';
+import type { MirroredAttempt } from '../prefix/index.ts';
 
 export interface RunningAttemptDeps extends EngineAttemptDeps {
   /** Something came from the engine. */
@@ -23,21 +24,26 @@ export class RunningAttempt {
   /** The handler of the raw dispatch. */
   readonly raw: EngineAttempt;
   readonly #stream: NodeStream;
+  readonly #mirrored: MirroredAttempt | null;
   readonly #id: string;
   readonly #deps: RunningAttemptDeps;
   readonly #onEnd: OnAttemptEnd;
   readonly #cancelDeadline: Cancel;
   #stopReason: StopReason = 'cancelled';
 
-  constructor(stream: NodeStream, { attempt }: OpenHead, deps: RunningAttemptDeps, onEnd: OnAttemptEnd) {
+  constructor(stream: NodeStream, { attempt }: OpenHead, mirrored: MirroredAttempt | null, deps: RunningAttemptDeps, onEnd: OnAttemptEnd) {
     this.#stream = stream;
+    this.#mirrored = mirrored;
     this.#id = attempt.id;
     this.#deps = deps;
     this.#onEnd = onEnd;
     this.raw = new EngineAttempt(attempt, deps, {
       onBytes: () => deps.onProgress(),
       onHead: (status, headers) => stream.head(status, passedHeaders(headers)),
-      onData: (bytes) => stream.data(bytes),
+      onData: (bytes) => {
+        stream.data(bytes);
+        mirrored?.answered(bytes);
+      },
       onOver: (end) => this.#end(end),
     });
     this.#cancelDeadline = deps.clock.after(attempt.deadlineMs, () => this.stop('timeout'));
@@ -56,6 +62,7 @@ export class RunningAttempt {
 
   #end(end: EngineAttemptEnd): void {
     this.#cancelDeadline();
+    this.#mirrored?.ended(end.settlement.usage);
     switch (end.kind) {
       case 'whole':
         this.#stream.end(end.settlement);

@@ -6,6 +6,7 @@ import type { Clock, Logger, Rng } from '../core/index.ts';
 import { AgentlessReplica, NodeLinks, SettlementInbox } from '../gateway/index.ts';
 import { Fleet, PACE_PRIOR, type PacePrior } from '../health/index.ts';
 import { LINK_PATH } from '../link/index.ts';
+import type { PrefixSink } from '../prefix/index.ts';
 import { listen, tlsOf } from './listener.ts';
 import type { Teardown } from './teardown.ts';
 
@@ -25,7 +26,7 @@ interface OpenFleet {
 const EVENT_BYTES_MAX = 1 << 20;
 
 /** The replicas: those that nodes bring over their links, and those the configuration names by URL. */
-export async function openFleet(config: GatewayConfig, world: World, journal: Journal, teardown: Teardown): Promise<OpenFleet> {
+export async function openFleet(config: GatewayConfig, world: World & { readonly prefixes: PrefixSink }, journal: Journal, teardown: Teardown): Promise<OpenFleet> {
   const fleet = new Fleet();
   const settlements = new SettlementInbox(world.clock, async ({ attempt, outcome, settlement }) => {
     const usage = settlement.usage ?? settlement.counted;
@@ -60,7 +61,12 @@ export async function openFleet(config: GatewayConfig, world: World, journal: Jo
   return { fleet, settlements, fleetUrl, operate: (node, operation) => links.operate(node, operation) };
 }
 
-function agentless(replica: GatewayConfig['replicas'][number], config: GatewayConfig, world: World, teardown: Teardown) {
+function agentless(
+  replica: GatewayConfig['replicas'][number],
+  config: GatewayConfig,
+  world: World & { readonly prefixes: PrefixSink },
+  teardown: Teardown,
+) {
   const { timeouts, limits, breaker, models } = config;
   const contextTokens = replica.contextTokens ?? Math.min(...replica.models.map((name) => models[name]?.contextTokens ?? 0));
   const answer = { eventBytesMax: EVENT_BYTES_MAX, answerBytesMax: limits.answerBytesMax };

@@ -1,11 +1,16 @@
 import fc from 'fast-check';
 import { FrameKind, type Frame } from '../../src/link/index.ts';
 
-export const frames: fc.Arbitrary<Frame> = fc.record({
-  stream: fc.integer({ min: 1, max: 0xffff_ffff }),
-  kind: fc.constantFrom(...Object.values(FrameKind)),
-  payload: fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes)),
-});
+const payloads = fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes));
+
+export const frames: fc.Arbitrary<Frame> = fc.oneof(
+  fc.record({
+    stream: fc.integer({ min: 1, max: 0xffff_ffff }),
+    kind: fc.constantFrom(...Object.values(FrameKind).filter((kind) => kind !== FrameKind.prefix)),
+    payload: payloads,
+  }),
+  fc.record({ stream: fc.constant(0), kind: fc.constant(FrameKind.prefix), payload: payloads }),
+);
 
 const count = fc.nat({ max: 1_000_000 });
 const name = fc.string({ minLength: 1, maxLength: 30 });
@@ -35,6 +40,16 @@ export const streamFailures = fc.record({
   kind: fc.constantFrom('unreachable', 'broken', 'empty', 'engine', 'timeout', 'cancelled'),
   message: fc.string(),
   settlement: orNull(settlements),
+});
+
+const words = fc.array(fc.nat({ max: 0xffff_ffff }), { maxLength: 20 }).map((half) => Uint32Array.from(half.flatMap((word) => [word, word >>> 11])));
+
+export const prefixEvents = fc.record({
+  replica: fc.nat({ max: 0xffff }),
+  isSnapshot: fc.boolean(),
+  seq: fc.nat({ max: 0xffff_ffff }),
+  stored: words,
+  evicted: words,
 });
 
 const ping = fc.record({ type: fc.constantFrom('ping', 'pong'), id: count });
@@ -85,6 +100,7 @@ export const messagesFromNode = fc.oneof(
 export const messagesFromGateway = fc.oneof(
   ping,
   fc.record({ type: fc.constant('acknowledge'), attempt: name }),
+  fc.record({ type: fc.constant('resync'), replica: name }),
   fc.record({ type: fc.constantFrom('drain', 'resume') }),
   fc.record({
     type: fc.constant('members'),

@@ -49,7 +49,7 @@ describe('the fleet listener', () => {
     ['a token that only begins right', { token: `Bearer ${TOKEN}x` }, 401],
     ['no token', { token: '' }, 401],
     ['the token under another scheme', { token: `Basic ${TOKEN}` }, 401],
-    ['another protocol', { protocols: ['meridian.node.v2'] }, 400],
+    ['another protocol', { protocols: ['meridian.node.v9'] }, 400],
     ['no protocol', { protocols: [] }, 400],
     ['another path', { path: '/other' }, 404],
   ])('refuses %s', async (_, options, status) => {

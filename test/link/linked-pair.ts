@@ -137,6 +137,7 @@ export class LinkedPair {
         onLoad: (load) => heard.push(`load ${load.seq}`),
         onState: (state) => heard.push(`state ${state.state}`),
         onSettled: async (settled) => void heard.push(`settled ${settled.attempt}`),
+        onPrefix: (event) => heard.push(`prefix ${event.seq}`),
         onRoundTrip: (rttMs) => heard.push(`round trip ${rttMs}`),
         onClosed: (reason) => heard.push(`closed: ${reason}`),
       },
@@ -172,6 +173,7 @@ export class LinkedPair {
         onLost: (streams) => heard.push(`lost ${streams.map((stream) => stream.number).join(' ')}`.trim()),
         onAcknowledged: (attempt) => heard.push(`acknowledged ${attempt}`),
         onOperation: (operation) => heard.push(operation),
+        onResync: (replica) => heard.push(`resync ${replica}`),
         onMembers: (members) => heard.push(`members of ${members.gateway}`),
       },
     );

@@ -8,6 +8,7 @@ import {
   GatewayLink,
   type HelloMessage,
   type LoadMessage,
+  type PrefixEvent,
   type SettledMessage,
   type StateMessage,
 } from '../../src/link/index.ts';
@@ -67,6 +68,7 @@ export class FakeGateway {
   readonly loads: LoadMessage[] = [];
   readonly states: StateMessage[] = [];
   readonly settled: SettledMessage[] = [];
+  readonly prefixes: PrefixEvent[] = [];
   readonly links: GatewayLink[] = [];
   /** The type of each message in the order they came. */
   readonly order: string[] = [];
@@ -139,6 +141,7 @@ export class FakeGateway {
         onLoad: (load) => this.#keep(this.loads, load),
         onState: (state) => this.#keep(this.states, state),
         onSettled: async (settled) => this.#keep(this.settled, settled),
+        onPrefix: (event) => void this.prefixes.push(event),
         onRoundTrip: () => {},
         onClosed: () => {},
       },

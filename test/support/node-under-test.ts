@@ -17,6 +17,7 @@ export function nodeOptions(engineUrl: string, gatewayUrls: readonly string[], m
     listen: { host: '127.0.0.1', port: 0 },
     link: {
       loadMsMin: 10,
+      prefixMs: 20,
       loadMsMax: 50,
       pingMs: 100,
       deadMs: 5_000,

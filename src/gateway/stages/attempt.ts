@@ -6,6 +6,7 @@ import { AttemptStream } from '../attempt-stream.ts';
 import { closeAttempt } from '../close-attempt.ts';
 import type { RequestContext } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
+import { PATHS } from '../engine-paths.ts';
 import { OpenAttempt } from '../open-attempt.ts';
 import { failedOutcome, type AnswerOutcome } from '../outcome.ts';
 import { loggedAttempt } from '../route-log.ts';
@@ -16,12 +17,6 @@ export type Attempted =
   | { readonly kind: 'answering'; readonly attempt: OpenAttempt; readonly status: number }
   /** No attempt began to answer; this is how the last one ended. */
   | { readonly kind: 'ended'; readonly outcome: AnswerOutcome };
-
-const PATHS = {
-  'chat.completions': '/v1/chat/completions',
-  completions: '/v1/completions',
-  embeddings: '/v1/embeddings',
-} as const;
 
 /**
  * Tries the best candidate; after a failure before the first byte, the best one on another node by what is known then,

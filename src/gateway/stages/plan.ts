@@ -1,5 +1,6 @@
 import type { ApiKeyRecord } from '../../accounts/index.ts';
 import type { Placement, Route } from '../../balancer/index.ts';
+import { BLOCK_BYTES } from '../../prefix/index.ts';
 import type { Ask } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { routeRequest } from '../route-request.ts';
@@ -28,5 +29,3 @@ export function plan(
   };
   return { placement, route: routeRequest(ask, placement, key, deps), heldMs: 0 };
 }
-
-const BLOCK_BYTES = 512;

@@ -6,7 +6,9 @@ import { ChatCompletionBody } from '../bodies/chat-completion.ts';
 import { CompletionBody } from '../bodies/completion.ts';
 import { EmbeddingBody } from '../bodies/embedding.ts';
 import { parseBody } from '../bodies/parse-body.ts';
+import { promptChain } from '../../prefix/index.ts';
 import type { Ask, Endpoint, ReceivedRequest } from '../context.ts';
+import { PATHS } from '../engine-paths.ts';
 import type { GatewayDeps } from '../deps.ts';
 import type { ModelOptions } from '../options.ts';
 
@@ -23,7 +25,7 @@ const BYTES_PER_TOKEN_MAX = 16;
 export function validate(
   request: ReceivedRequest,
   key: ApiKeyRecord,
-  deps: Pick<GatewayDeps, 'models' | 'tokenRatio' | 'options'>,
+  deps: Pick<GatewayDeps, 'models' | 'tokenRatio' | 'options' | 'cacheSalt'>,
 ): Ask {
   const body = parseBody(request.body, deps.options.limits.jsonDepthMax);
   CHECKS[request.endpoint](body);
@@ -37,7 +39,7 @@ export function validate(
       message: "The parameter 'stream_options' is only allowed when 'stream' is true.",
     });
   }
-  const prompt = { chain: NO_CHAIN, kind: 'ascii', bytes: request.body.length };
+  const prompt = promptChain(PATHS[request.endpoint], body, { salt: deps.cacheSalt(key.organization), model: options.servedAs ?? model });
   return {
     model,
     streamed: body['stream'] === true,
@@ -48,8 +50,6 @@ export function validate(
     body: servedBody(request.body, options),
   };
 }
-
-const NO_CHAIN = new Uint32Array(0);
 
 /** The client's bound on the answer, by either of its names. */
 function outputTokensMax(body: JsonObject): number | null {

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { EngineAttempt, type EngineAttemptDeps, type EngineAttemptEnd } from '../../engine/index.ts';
 import { AttemptError, settlementTrailers, type AttemptTerms } from '../../openai/index.ts';
+import type { MirroredAttempt } from '../../prefix/index.ts';
 
 /**
  * One attempt on an agentless replica, as the gateway's handler sees it: the controller over the attempt in the engine,
@@ -12,13 +13,19 @@ export class AgentlessAttempt implements Dispatcher.DispatchController {
   readonly #handler: Dispatcher.DispatchHandler;
   #reason: Error | null = null;
 
-  constructor(handler: Dispatcher.DispatchHandler, terms: AttemptTerms, deps: EngineAttemptDeps) {
+  constructor(handler: Dispatcher.DispatchHandler, terms: AttemptTerms, mirrored: MirroredAttempt | null, deps: EngineAttemptDeps) {
     this.#handler = handler;
     this.raw = new EngineAttempt(terms, deps, {
       onBytes: () => {},
       onHead: (status, headers) => handler.onResponseStart?.(this, status, headers),
-      onData: (bytes) => handler.onResponseData?.(this, bytes),
-      onOver: (end) => this.#tell(end),
+      onData: (bytes) => {
+        handler.onResponseData?.(this, bytes);
+        mirrored?.answered(bytes);
+      },
+      onOver: (end) => {
+        mirrored?.ended(end.settlement.usage);
+        this.#tell(end);
+      },
     });
   }
 

@@ -3,6 +3,7 @@ import type { Cancel, Clock, Logger, Rng } from '../../core/index.ts';
 import { EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter, type EngineAttemptDeps } from '../../engine/index.ts';
 import { Replica, type BreakerOptions, type PacePrior } from '../../health/index.ts';
 import type { AttemptDispatch, EngineAnswerLimits, Upstream } from '../../openai/index.ts';
+import { EngineMirror, type PrefixSink } from '../../prefix/index.ts';
 import { AgentlessAttempt } from './agentless-attempt.ts';
 
 /** An OpenAI-compatible engine that the gateway reaches by its URL, with no node daemon in front of it. */
@@ -32,12 +33,15 @@ interface AgentlessDeps {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
+  readonly prefixes: PrefixSink;
 }
 
 const CONTROL_CONNECTIONS_MAX = 4;
 const CONTROL_TIMEOUT_MS = 5_000;
 /** Polls that fail in a row before the replica is left out; busy is not dead, and its tokens may still flow. */
 const POLL_FAILURES_MAX = 3;
+/** Between two tellings of what changed in the mirror. */
+const MIRROR_MS = 100;
 const ABORT_WAIT_MS = 1_000;
 const ABORT_REPEAT_MS = 200;
 
@@ -50,6 +54,9 @@ export class AgentlessReplica implements Upstream {
   readonly #adapter: EngineAdapter;
   readonly #attemptDeps: EngineAttemptDeps;
   readonly #stopPolling: Cancel;
+  readonly #stopTelling: Cancel;
+  /** No daemon keeps it here. */
+  readonly #mirror = new EngineMirror();
   #lastDispatch = 0;
   #seq = 0;
   #failures = 0;
@@ -78,6 +85,7 @@ export class AgentlessReplica implements Upstream {
     const identity = { id, node: id, region, engine: options.engine, models, contextTokens, runningMax: maxRunning, kvTokens: options.kvTokens ?? null };
     const pace = { ...bounds.pace, prefillTokensPerS: options.prefillTokensPerS };
     this.replica = new Replica(identity, this, bounds.breaker, deps.rng, pace);
+    this.#stopTelling = deps.clock.every(MIRROR_MS, () => this.#tellChanges());
     this.#stopPolling = deps.clock.every(options.pollMs, () => void this.#poll());
     void this.#poll();
   }
@@ -89,7 +97,8 @@ export class AgentlessReplica implements Upstream {
   dispatch({ path, headers, body, attempt }: AttemptDispatch, handler: Dispatcher.DispatchHandler): boolean {
     this.#lastDispatch += 1;
     const prepared = this.#adapter.prepareBody(body, attempt, 0);
-    const running = new AgentlessAttempt(handler, attempt, this.#attemptDeps);
+    const mirrored = this.#mirror.follow(path, body, attempt.cacheSalt, attempt.streamed);
+    const running = new AgentlessAttempt(handler, attempt, mirrored, this.#attemptDeps);
     running.start();
     if (!running.raw.isOver) this.#client.dispatch(path, headers, prepared, running.raw);
     return true;
@@ -97,7 +106,22 @@ export class AgentlessReplica implements Upstream {
 
   async close(): Promise<void> {
     this.#stopPolling();
+    this.#stopTelling();
     await this.#client.close();
+  }
+
+  /** What comes back may be another engine, with an empty cache. */
+  #lost(): void {
+    this.replica.setState('unhealthy', 'it does not answer');
+    this.#mirror.cache.clear();
+    this.#deps.prefixes.clear(this.#options.id);
+  }
+
+  #tellChanges(): void {
+    const { id } = this.#options;
+    const { stored, evicted } = this.#mirror.cache.takeChanges(Infinity);
+    if (evicted.length > 0) this.#deps.prefixes.evicted(id, evicted);
+    if (stored.length > 0) this.#deps.prefixes.stored(id, stored);
   }
 
   #abort(attemptId: string): void {
@@ -118,6 +142,7 @@ export class AgentlessReplica implements Upstream {
       const [load] = await this.#adapter.readLoad();
       this.#seq += 1;
       if (load !== undefined) {
+        this.#mirror.sized(load.kvTokens ?? this.#options.kvTokens ?? null, load.kvTokensUsed);
         this.replica.report({ ...load, seq: this.#seq, ageMs: clock.now() - startedMs }, seen, clock.now());
       }
       this.#failures = 0;
@@ -125,7 +150,7 @@ export class AgentlessReplica implements Upstream {
     } catch (error) {
       this.#failures += 1;
       if (this.#failures === POLL_FAILURES_MAX) this.#deps.log.warn({ replica: this.#options.id, error }, 'replica does not answer');
-      if (this.#failures >= POLL_FAILURES_MAX) this.replica.setState('unhealthy', 'it does not answer');
+      if (this.#failures >= POLL_FAILURES_MAX) this.#lost();
     } finally {
       this.#isPolling = false;
     }

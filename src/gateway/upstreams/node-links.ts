@@ -2,6 +2,8 @@ import type { Server } from 'node:http';
 import type { WebSocket } from 'ws';
 import type { Clock, Logger, Rng } from '../../core/index.ts';
 import { Replica, type BreakerOptions, type Fleet, type PacePrior } from '../../health/index.ts';
+import type { PrefixSink } from '../../prefix/index.ts';
+import { ReplicaPrefixes } from './replica-prefixes.ts';
 import {
   acceptLinks,
   GatewayLink,
@@ -30,6 +32,8 @@ interface NodeLinksDeps {
   readonly log: Logger;
   readonly fleet: Fleet;
   /** A node's exact count of an attempt that was cut. */
+  /** Keeps what the nodes' caches hold. */
+  readonly prefixes: PrefixSink;
   readonly onSettled: (settled: SettledMessage) => Promise<void>;
 }
 
@@ -37,6 +41,7 @@ interface NodeLinksDeps {
 interface LinkedNode {
   readonly link: GatewayLink;
   hello: HelloMessage | null;
+  prefixes: ReplicaPrefixes | null;
   replicas: Map<string, Replica>;
 }
 
@@ -80,6 +85,7 @@ export class NodeLinks {
             for (const replica of node.replicas.values()) replica.setState(state, reason);
           },
           onSettled: this.#deps.onSettled,
+          onPrefix: (event) => node.prefixes?.take(event),
           onRoundTrip: (rttMs) => {
             for (const replica of node.replicas.values()) replica.measured(rttMs);
           },
@@ -87,6 +93,7 @@ export class NodeLinks {
         },
       ),
       hello: null,
+      prefixes: null,
       replicas: new Map(),
     };
     this.#links.add(node.link);
@@ -107,6 +114,7 @@ export class NodeLinks {
     node.hello = hello;
     node.replicas = new Map();
     this.#nodes.set(hello.node, node);
+    node.prefixes = new ReplicaPrefixes(hello.replicas.map(({ id }) => id), this.#deps.prefixes, (replica) => link.send({ type: 'resync', replica }));
     for (const { id } of hello.replicas) {
       const replica = new Replica(
         {
@@ -141,6 +149,10 @@ export class NodeLinks {
 
   /** Takes a node's replicas out of the fleet, unless a newer link has put its own in their place. */
   #forget(node: LinkedNode): void {
-    for (const [id, replica] of node.replicas) if (this.#deps.fleet.get(id) === replica) this.#deps.fleet.remove(id);
+    for (const [id, replica] of node.replicas) {
+      if (this.#deps.fleet.get(id) !== replica) continue;
+      this.#deps.fleet.remove(id);
+      this.#deps.prefixes.remove(id);
+    }
   }
 }
