@@ -2,7 +2,7 @@ import { InFlightLimit } from './admission/index.ts';
 import { ExpectedOutput, Router, TokenRatio } from './balancer/index.ts';
 import type { GatewayConfig } from './config/index.ts';
 import { wait, type Clock, type Logger, type Rng } from './core/index.ts';
-import { ActiveRequests, gatewayMetrics, RouteLog, Sweep, type GatewayDeps } from './gateway/index.ts';
+import { ActiveRequests, gatewayMetrics, ReplicaAccess, RouteLog, Sweep, WaitingRoom, type GatewayDeps } from './gateway/index.ts';
 import {
   gatewayOptions,
   modelOptions,
@@ -57,6 +57,8 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   const router = new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng);
   const sweep = teardown.add(new Sweep(clock, SWEEP_MS, log));
   const { fleet, settlements, fleetUrl, operate } = await openFleet(config, { ...world, prefixes: router.prefixes }, records.journal, teardown);
+  const waitingRoom = new WaitingRoom(config.admission, clock);
+  sweep.add((now) => waitingRoom.expire(now));
   const active = new ActiveRequests();
   const inFlight = new InFlightLimit(config.limits.inFlightMax);
   const deps: GatewayDeps = {
@@ -64,6 +66,9 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     ...records,
     options: gatewayOptions(config),
     models: modelOptions(config),
+    aliases: new Map(Object.entries(config.aliases)),
+    access: new ReplicaAccess(config.dedicated),
+    waitingRoom,
     inFlight,
     active,
     fleet,
@@ -73,7 +78,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     routeLog: new RouteLog(config.balancer.explainMax),
     settlements,
     sweep,
-    metrics: gatewayMetrics(metrics, { fleet, inFlight }),
+    metrics: gatewayMetrics(metrics, { fleet, inFlight, waitingRoom }),
     tracing: telemetry.tracing,
     isDraining: () => phase.isDraining,
   };

@@ -1,4 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite';
+import { isPriority, type Priority } from '../core/index.ts';
 import type { KeyKind } from './api-key.ts';
 
 /** What is stored of a key. The key itself is not. */
@@ -16,6 +17,8 @@ export interface ApiKeyRecord {
   /** Models it may use; null: all. */
   readonly models: readonly string[] | null;
   readonly scopes: readonly string[];
+  /** The highest class its requests may ask for. */
+  readonly priorityMax: Priority;
   /** Milliseconds since the epoch, as all times here. */
   readonly createdAtMs: number;
   readonly expiresAtMs: number | null;
@@ -38,6 +41,7 @@ export function keyRecordOf(row: Row): ApiKeyRecord {
     regions: listOf(row['regions']),
     models: listOf(row['models']),
     scopes: listOf(row['scopes']) ?? [],
+    priorityMax: isPriority(row['priority_max']) ? row['priority_max'] : 'standard',
     createdAtMs: Number(row['created_at_ms']),
     expiresAtMs: timeOf(row['expires_at_ms']),
     revokedAtMs: timeOf(row['revoked_at_ms']),

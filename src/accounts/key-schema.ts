@@ -20,4 +20,5 @@ export const KEY_MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE TABLE pepper_check (fingerprint BLOB NOT NULL) STRICT;
   `,
+  `ALTER TABLE keys ADD COLUMN priority_max TEXT NOT NULL DEFAULT 'standard';`,
 ];

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
-import { MeridianError, ulid, type Cancel, type Clock, type Logger } from '../core/index.ts';
+import { MeridianError, ulid, type Cancel, type Clock, type Logger, type Priority } from '../core/index.ts';
 import { openDatabase, transaction } from '../store/index.ts';
 import { hashApiKey, keyHint, newApiKey, parseApiKey, type KeyKind } from './api-key.ts';
 import { keyRecordOf, type ApiKeyRecord } from './api-key-record.ts';
@@ -34,6 +34,8 @@ export interface NewKey {
   readonly models?: readonly string[] | null | undefined;
   /** Default: `inference` for a live key, `admin` for an admin key. */
   readonly scopes?: readonly string[] | undefined;
+  /** Default `standard`. */
+  readonly priorityMax?: Priority | undefined;
   readonly expiresAtMs?: number | null | undefined;
 }
 
@@ -109,8 +111,8 @@ export class KeyStore {
     const id = `key_${ulid(nowMs)}`;
     this.#db
       .prepare(
-        `INSERT INTO keys (id, hash, kind, name, hint, organization, project, regions, models, scopes, created_at_ms, expires_at_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO keys (id, hash, kind, name, hint, organization, project, regions, models, scopes, created_at_ms, expires_at_ms, priority_max)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         id,
@@ -125,6 +127,7 @@ export class KeyStore {
         JSON.stringify(wanted.scopes ?? [kind === 'admin' ? 'admin' : 'inference']),
         nowMs,
         wanted.expiresAtMs ?? null,
+        wanted.priorityMax ?? 'standard',
       );
     return { record: this.#require(id), secret };
   }

@@ -1,4 +1,5 @@
-import { FairQueue, type FairQueueOptions, type FairRequest, type Priority } from './fair-queue.ts';
+import type { Priority } from '../core/index.ts';
+import { FairQueue, type FairQueueOptions, type FairRequest } from './fair-queue.ts';
 import type { TokenCost } from './service-shares.ts';
 
 export interface EdgeHoldOptions extends FairQueueOptions {

@@ -1,9 +1,5 @@
+import { PRIORITIES, type Priority } from '../core/index.ts';
 import { ServiceShares, weightedTokens, type TokenCost } from './service-shares.ts';
-
-/** Classes of requests; one of a higher class is always placed first. */
-export const PRIORITIES = ['critical', 'standard', 'batch'] as const;
-
-export type Priority = (typeof PRIORITIES)[number];
 
 export interface FairQueueOptions {
   /** Requests that may wait, in all. */
@@ -166,8 +162,7 @@ export class FairQueue<T> {
 }
 
 function classOf(priority: Priority): 0 | 1 | 2 {
-  if (priority === 'critical') return 0;
-  return priority === 'standard' ? 1 : 2;
+  return PRIORITIES.indexOf(priority) as 0 | 1 | 2;
 }
 
 /** The request that came last, of the lowest class. */

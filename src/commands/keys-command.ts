@@ -10,6 +10,8 @@ export const keysCommand: Command = {
     name: { type: 'string', value: 'NAME', help: 'What the key is for.' },
     regions: { type: 'string', value: 'A,B', help: 'Regions the key may use; all without it.' },
     models: { type: 'string', value: 'A,B', help: 'Models the key may use; all without it.' },
+    organization: { type: 'string', value: 'ORG', help: 'Whose key it is; org_default without it.' },
+    'priority-max': { type: 'string', value: 'CLASS', help: 'The highest class its requests may ask for: critical, standard or batch (default: standard).' },
     admin: ADMIN_OPTION,
   },
   async run(words) {
@@ -25,7 +27,13 @@ async function create(words: CommandWords): Promise<number> {
   const name = words.text('name');
   if (name === undefined) throw new UsageError('--name NAME is missing');
   const split = (option: string): string[] | undefined => words.text(option)?.split(',').map((part) => part.trim());
-  const made = await adminCall(words, 'POST', '/admin/v1/keys', { name, regions: split('regions'), models: split('models') });
+  const made = await adminCall(words, 'POST', '/admin/v1/keys', {
+    name,
+    regions: split('regions'),
+    models: split('models'),
+    organization: words.text('organization'),
+    priority_max: words.text('priority-max'),
+  });
   process.stdout.write(`${String(made['key'])}\n`);
   process.stderr.write(`${String(made['id'])}: the key is shown once; keep it safe.\n`);
   return EXIT.ok;

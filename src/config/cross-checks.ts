@@ -1,13 +1,13 @@
 import type { DemoSettings } from './demo-schema.ts';
 import type { GatewaySettings } from './gateway-schema.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../core/index.ts';
 import type { NodeSettings } from './node-schema.ts';
 import type { SchemaFault } from './schema-faults.ts';
 import type { ConfigPath } from './schema-walk.ts';
 
 /** What is wrong between the values of a gateway. */
 export function gatewayFaults(settings: GatewaySettings): SchemaFault[] {
-  const { listen, models, replicas, retries, breaker, link } = settings;
+  const { listen, models, aliases, replicas, dedicated, retries, breaker, link } = settings;
   return [
     ...(listen.fleet === undefined && replicas.length === 0
       ? [{ path: ['replicas'], message: 'are none, and without listen.fleet no node can join: nothing could ever answer' }]
@@ -17,6 +17,8 @@ export function gatewayFaults(settings: GatewaySettings): SchemaFault[] {
     ...replicas.flatMap((replica, index) =>
       replica.models.flatMap((name, at) => unknownModel(name, Object.keys(models), ['replicas', index, 'models', at])),
     ),
+    ...Object.entries(aliases).flatMap(([name, { versions }]) => aliasFaults(name, versions, Object.keys(models))),
+    ...repeated(dedicated.flatMap(({ nodes }) => nodes), (index) => dedicatedPath(dedicated, index)),
     ...Object.entries(models).flatMap(([name, model]) =>
       atMost(['models', name, 'output_tokens_max'], model.output_tokens_max, 'context_tokens', model.context_tokens),
     ),
@@ -24,6 +26,25 @@ export function gatewayFaults(settings: GatewaySettings): SchemaFault[] {
     ...atMost(['breaker', 'open_ms'], breaker.open_ms, 'open_ms_max', breaker.open_ms_max),
     ...atMost(['link', 'ping_ms'], link.ping_ms, 'dead_ms', link.dead_ms),
   ];
+}
+
+function aliasFaults(name: string, versions: GatewaySettings['aliases'][string]['versions'], models: readonly string[]): SchemaFault[] {
+  const path = ['aliases', name];
+  return [
+    ...(models.includes(name) ? [{ path, message: 'is also the name of a model; an alias needs a name of its own' }] : []),
+    ...versions.flatMap(({ model }, at) => unknownModel(model, models, [...path, 'versions', at, 'model'])),
+    ...(versions.every(({ weight }) => weight === 0) ? [{ path: [...path, 'versions'], message: 'have no weight; at least one must have some' }] : []),
+  ];
+}
+
+/** Where the node stands that is the `index`th of all dedicated ones. */
+function dedicatedPath(dedicated: GatewaySettings['dedicated'], index: number): ConfigPath {
+  let left = index;
+  for (const [at, { nodes }] of dedicated.entries()) {
+    if (left < nodes.length) return ['dedicated', at, 'nodes', left];
+    left -= nodes.length;
+  }
+  return ['dedicated'];
 }
 
 /** What is wrong between the values of a node. */

@@ -56,7 +56,27 @@ export const gatewayProperties = {
   data_dir: text('Where keys and the journal are kept, from the working directory.', { default: '.meridian' }),
   admin_key: secret('Bearer token of the administration.', 20),
   models: dictionary('The models by the names that clients use.', model, { minProperties: 1 }),
+  aliases: dictionary(
+    'Names for several versions of a model, of which each conversation gets one.',
+    requiredSection('An alias.', {
+      versions: list(
+        'The versions, by weight.',
+        requiredSection('One version.', { model: text('Name of a model, as under models.'), weight: quantity('Share among the weights of all versions.', { minimum: 0 }) }),
+        { minItems: 1 },
+      ),
+    }),
+    { default: {} },
+  ),
   replicas: list('Engines without a node daemon.', replica, { default: [] }),
+  dedicated: list(
+    'Nodes and replicas set aside for one organization.',
+    requiredSection('One organization\'s own.', {
+      organization: text('The organization.'),
+      nodes: list('Ids of nodes, and of replicas without a node.', text('An id.'), { minItems: 1 }),
+      overflow: flag('Whether it may use everybody\'s replicas too.', { default: false }),
+    }),
+    { default: [] },
+  ),
   limits: section('The most of everything.', {
     body_bytes_max: count('Body of a request.', { default: 4 * MIB }),
     header_bytes_max: count('Headers of a request.', { default: 16 * 1024 }),

@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox';
 import { Settings } from 'typebox/system';
 import { Errors } from 'typebox/value';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../core/index.ts';
 import { propertySchemas, schemaAt, type ConfigPath } from './schema-walk.ts';
 
 export interface SchemaFault {

@@ -4,6 +4,8 @@ export { endOfTurn } from './end-of-turn.ts';
 export { asMeridianError, ERROR_TABLE, MeridianError, type ErrorCode } from './errors.ts';
 export { attemptId, requestId, ulid } from './ids.ts';
 export { noLog, type Logger } from './log.ts';
+export { nearestName } from './nearest-name.ts';
+export { isHigherPriority, isPriority, PRIORITIES, type Priority } from './priority.ts';
 export { MetricsRegistry } from './metrics-registry.ts';
 export type { Labels, Metrics, MetricSnapshot, Unit } from './metrics.ts';
 export { seededRng, systemRng, type Rng } from './random.ts';

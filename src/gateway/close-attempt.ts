@@ -28,6 +28,7 @@ export async function closeAttempt(
   const logged = context.route.attempts.at(-1);
   if (logged !== undefined) logged.record = record;
   context.current = null;
+  deps.waitingRoom.roomMayHaveCome();
 }
 
 /** Whether a count is worth waiting for: not before another attempt, which the client waits for. */

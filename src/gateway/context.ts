@@ -6,6 +6,7 @@ import type { PromptChain } from '../prefix/index.ts';
 import type { AnswerHeaders } from './answer-headers.ts';
 import type { ClientReply } from './client-reply.ts';
 import type { OpenAttempt } from './open-attempt.ts';
+import type { RequestHints } from './request-hints.ts';
 import type { LoggedRoute } from './route-log.ts';
 
 export type { Endpoint };
@@ -25,8 +26,9 @@ export interface ReceivedRequest {
 
 /** What the client asked, checked. */
 export interface Ask {
-  /** The model's public name. */
+  /** The model's public name; one version where the client asked for an alias. */
   readonly model: string;
+  readonly hints: RequestHints;
   readonly streamed: boolean;
   /** The client wants the usage chunk. */
   readonly usageAsked: boolean;

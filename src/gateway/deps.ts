@@ -6,10 +6,13 @@ import type { Clock, Logger, Rng, Tracing } from '../core/index.ts';
 import type { Fleet } from '../health/index.ts';
 import type { ActiveRequests } from './active-requests.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { ModelAlias } from './model-alias.ts';
 import type { GatewayOptions, ModelOptions } from './options.ts';
+import type { ReplicaAccess } from './replica-access.ts';
 import type { RouteLog } from './route-log.ts';
 import type { SettlementInbox } from './settlement-inbox.ts';
 import type { Sweep } from './sweep.ts';
+import type { WaitingRoom } from './waiting-room.ts';
 
 /** All that the stages work with; built once in `app.ts`. */
 export interface GatewayDeps {
@@ -18,6 +21,9 @@ export interface GatewayDeps {
   readonly log: Logger;
   readonly options: GatewayOptions;
   readonly models: ReadonlyMap<string, ModelOptions>;
+  readonly aliases: ReadonlyMap<string, ModelAlias>;
+  readonly access: ReplicaAccess;
+  readonly waitingRoom: WaitingRoom;
   readonly keys: Pick<KeyStore, 'authenticate'>;
   /** Hex salt that keeps an organisation's KV cache its own. */
   readonly cacheSalt: (organization: string) => string;

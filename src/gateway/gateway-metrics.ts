@@ -2,6 +2,7 @@ import type { InFlightLimit } from '../admission/index.ts';
 import type { UsageRecord } from '../billing/index.ts';
 import type { ErrorCode, Metrics, Unit } from '../core/index.ts';
 import type { Fleet, Replica } from '../health/index.ts';
+import type { WaitingRoom } from './waiting-room.ts';
 
 /** What the gateway counts of the requests it serves. */
 export interface GatewayMetrics {
@@ -17,7 +18,7 @@ const TPOT_BOUNDS_S = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 
 /** Registers the gateway's metrics; gauges are read from `fleet` and `inFlight` at each scrape. */
 export function gatewayMetrics(
   metrics: Metrics,
-  read: { readonly fleet: Fleet; readonly inFlight: Pick<InFlightLimit, 'inFlight'> },
+  read: { readonly fleet: Fleet; readonly inFlight: Pick<InFlightLimit, 'inFlight'>; readonly waitingRoom: Pick<WaitingRoom, 'waiting'> },
 ): GatewayMetrics {
   const byModel = ['gen_ai.request.model', 'gen_ai.operation.name'] as const;
   const duration = metrics.histogram('gen_ai.server.request.duration', {
@@ -88,6 +89,9 @@ function registerGauges(metrics: Metrics, read: Parameters<typeof gatewayMetrics
   metrics.gauge('meridian.in_flight', { help: 'Requests under way in this gateway.', unit: '{request}' }, (set) =>
     set({}, read.inFlight.inFlight),
   );
+  metrics.gauge('meridian.waiting', { help: 'Requests that wait at the edge for a replica with room.', unit: '{request}', labels: ['gen_ai.request.model'] }, (set) => {
+    for (const [model, count] of read.waitingRoom.waiting()) set({ 'gen_ai.request.model': model }, count);
+  });
   const replicaGauge = (name: string, help: string, unit: Unit, value: (replica: Replica) => number | null): void => {
     metrics.gauge(name, { help, unit, labels: ['replica', 'region'] }, (set) => {
       for (const replica of read.fleet.all()) {

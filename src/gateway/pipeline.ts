@@ -42,7 +42,7 @@ export async function serve(
     if (ask.streamed) reply.becomeStream();
     const permit = admit(deps);
     try {
-      const planned = plan(ask, key, deps);
+      const planned = await plan(ask, key, reply, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
       const route = deps.routeLog.begin(request.id, ask.model, planned.placement, planned.heldMs);
       const context: RequestContext = { request, key, ask, reply, span, shown, route, attempts: [], current: null, isWorkLost: false };

@@ -5,7 +5,7 @@ import type { Replica } from '../health/index.ts';
 import type { Ask } from './context.ts';
 import type { GatewayDeps } from './deps.ts';
 
-type RoutingDeps = Pick<GatewayDeps, 'fleet' | 'clock' | 'router'>;
+type RoutingDeps = Pick<GatewayDeps, 'fleet' | 'access' | 'clock' | 'router'>;
 
 const NOT_READY_RETRY_MS = 2_000;
 
@@ -30,12 +30,12 @@ export function routeRequest(
   return deps.router.route(placement, fitting(able, ask.promptTokensEstimate), now);
 }
 
-function permitted(model: string, key: ApiKeyRecord, { fleet }: Pick<GatewayDeps, 'fleet'>): readonly Replica[] {
+function permitted(model: string, key: ApiKeyRecord, { fleet, access }: Pick<GatewayDeps, 'fleet' | 'access'>): readonly Replica[] {
   const serving = fleet.serving(model);
-  const allowed = key.regions === null ? serving : serving.filter(({ identity }) => key.regions?.includes(identity.region));
+  const allowed = serving.filter(({ identity }) => access.mayUse(identity, key));
   if (allowed.length > 0 || serving.length === 0) return allowed;
-  const message = `This API key may use the regions ${key.regions?.join(', ')} only, and '${model}' is not served there.`;
-  throw new MeridianError('permission_denied', { message });
+  const where = key.regions === null ? 'the replicas set aside for its organization' : `the regions ${key.regions.join(', ')}`;
+  throw new MeridianError('permission_denied', { message: `This API key may use ${where} only, and '${model}' is not served there.` });
 }
 
 /** Replicas with room for the prompt; where none seems to have it, the roomiest, whose engine counts exactly and says so. */

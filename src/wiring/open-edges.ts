@@ -24,6 +24,7 @@ export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin:
     journal: deps.journal,
     fleet: deps.fleet,
     models: deps.models,
+    aliases: deps.aliases,
     routeLog: deps.routeLog,
     isUnderWay: (request) => deps.active.has(request),
     unreadyReasons: () => unreadyReasons(deps, admin.isLeaving()),

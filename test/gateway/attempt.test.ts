@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { noLog, seededRng } from '../../src/core/index.ts';
 import { Router } from '../../src/balancer/index.ts';
-import { Sweep, type GatewayDeps } from '../../src/gateway/index.ts';
+import { ReplicaAccess, Sweep, type GatewayDeps } from '../../src/gateway/index.ts';
 import type { RequestContext } from '../../src/gateway/context.ts';
 import { attempt } from '../../src/gateway/stages/attempt.ts';
 import { Fleet } from '../../src/health/index.ts';
@@ -31,6 +31,8 @@ test('a replica that is lost in the pause before its try costs no try', async ()
   const deps = {
     clock,
     router,
+    access: new ReplicaAccess([]),
+    waitingRoom: { roomMayHaveCome() {} },
     rng: seededRng(1),
     log: noLog,
     fleet,
@@ -40,7 +42,7 @@ test('a replica that is lost in the pause before its try costs no try', async ()
   } as unknown as GatewayDeps;
   const context = {
     request: { id: 'req_1', endpoint: 'completions', startedMs: 0 },
-    ask: { model: 'm', streamed: true, body: Buffer.alloc(0), promptTokensEstimate: 1 },
+    ask: { hints: { priority: 'standard' }, model: 'm', streamed: true, body: Buffer.alloc(0), promptTokensEstimate: 1 },
     key: { organization: 'org', regions: null },
     reply: { isGone: false, onGone() {} },
     route: { attempts: [] },
@@ -50,7 +52,10 @@ test('a replica that is lost in the pause before its try costs no try', async ()
   const placement = { model: 'm', promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null };
   const route = router.route(placement, NAMES.map((id) => fleet.get(id)).filter((replica) => replica !== undefined), 0);
   const over = attempt(context, { placement, route, heldMs: 0 }, deps);
-  while (clock.pending < 2) await Promise.resolve();
+  for (let turn = 0; clock.pending < 2; turn += 1) {
+    if (turn > 1_000) throw new Error('the pause did not begin');
+    await Promise.resolve();
+  }
   fleet.remove('b');
   clock.advance(10);
   expect(await over).toMatchObject({ kind: 'ended', outcome: { kind: 'failed' } });

@@ -4,6 +4,7 @@ import type { KeyStore } from '../../accounts/index.ts';
 import type { Journal } from '../../billing/index.ts';
 import { MeridianError } from '../../core/index.ts';
 import type { Fleet } from '../../health/index.ts';
+import type { ModelAlias } from '../model-alias.ts';
 import type { ModelOptions } from '../options.ts';
 import type { RouteLog } from '../route-log.ts';
 import { fleetRoutes, type FleetOperations } from './fleet-routes.ts';
@@ -18,6 +19,7 @@ export interface AdminDeps extends HealthProbes, FleetOperations {
   readonly journal: Journal;
   readonly fleet: Fleet;
   readonly models: ReadonlyMap<string, ModelOptions>;
+  readonly aliases: ReadonlyMap<string, ModelAlias>;
   /** Whether a request has reached an attempt and is not settled. */
   readonly routeLog: RouteLog;
   readonly isUnderWay: (request: string) => boolean;

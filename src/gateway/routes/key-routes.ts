@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { ApiKeyRecord } from '../../accounts/index.ts';
-import { MeridianError } from '../../core/index.ts';
+import { MeridianError, PRIORITIES } from '../../core/index.ts';
 import type { AdminDeps } from './admin-routes.ts';
 import { ERRORS } from './answer-schemas.ts';
 import { DEFAULT_LIMIT, Page, type PageQuery } from './page-query.ts';
@@ -11,11 +11,17 @@ const Names = Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 
 const END_OF_9999_S = 253_402_300_799;
 const Time = Type.Union([Type.Integer({ minimum: 0, maximum: END_OF_9999_S }), Type.Null()], { description: 'Seconds since the epoch.' });
 
+const PriorityMax = Type.Enum([...PRIORITIES], { description: 'The highest class that its requests may ask for.' });
+const Tenant = (what: string) => Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: what });
+
 const NewKeyBody = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 200 }),
     regions: Type.Optional(Names),
     models: Type.Optional(Names),
+    organization: Type.Optional(Tenant('Whose key it is; org_default without it.')),
+    project: Type.Optional(Tenant('proj_default without it.')),
+    priority_max: Type.Optional(PriorityMax),
     expires_at: Type.Optional(Time),
   },
   { additionalProperties: false },
@@ -30,6 +36,7 @@ const KeyObject = Type.Object({
   project: Type.String(),
   regions: Names,
   models: Names,
+  priority_max: PriorityMax,
   created_at: Type.Integer(),
   expires_at: Time,
   revoked_at: Time,
@@ -45,18 +52,19 @@ const KeyList = Type.Object({ object: Type.Literal('list'), data: Type.Array(Key
 const KeyParams = Type.Object({ id: Type.String() });
 
 /** API keys: made, listed, revoked. */
-export function keyRoutes(app: FastifyInstance, { keys, models: known }: Pick<AdminDeps, 'keys' | 'models'>): void {
+export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<AdminDeps, 'keys' | 'models' | 'aliases'>): void {
   const tags = ['keys'];
+  const known = [...models.keys(), ...aliases.keys()];
   const create = { summary: 'Create an API key', tags, body: NewKeyBody, response: { 201: CreatedKey, ...ERRORS } };
   app.post<{ Body: Static<typeof NewKeyBody> }>('/admin/v1/keys', { schema: create }, (request, reply) => {
-    const { name, regions, models, expires_at: expiresAt } = request.body;
-    const stranger = models?.find((model) => !known.has(model));
+    const { name, regions, models: wanted, organization, project, priority_max: priorityMax, expires_at: expiresAt } = request.body;
+    const stranger = wanted?.find((model) => !known.includes(model));
     if (stranger !== undefined) {
-      const message = `There is no model '${stranger}'; this gateway has ${[...known.keys()].join(', ')}.`;
+      const message = `There is no model '${stranger}'; this gateway has ${known.join(', ')}.`;
       throw new MeridianError('invalid_value', { param: 'models', message });
     }
     const expiresAtMs = expiresAt == null ? null : expiresAt * 1000;
-    const { record, secret } = keys.create({ name, regions, models, expiresAtMs });
+    const { record, secret } = keys.create({ name, regions, models: wanted, organization, project, priorityMax, expiresAtMs });
     void reply.status(201);
     return { ...keyObject(record), key: secret };
   });
@@ -86,6 +94,7 @@ function keyObject(key: ApiKeyRecord): Static<typeof KeyObject> {
     project: key.project,
     regions: key.regions === null ? null : [...key.regions],
     models: key.models === null ? null : [...key.models],
+    priority_max: key.priorityMax,
     created_at: Math.floor(key.createdAtMs / 1000),
     expires_at: seconds(key.expiresAtMs),
     revoked_at: seconds(key.revokedAtMs),

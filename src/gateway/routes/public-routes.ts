@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { MeridianError } from '../../core/index.ts';
+import { MeridianError, PRIORITIES } from '../../core/index.ts';
 import { ChatCompletionBody } from '../bodies/chat-completion.ts';
 import { CompletionBody } from '../bodies/completion.ts';
 import { EmbeddingBody } from '../bodies/embedding.ts';
@@ -20,6 +20,13 @@ const INFERENCE = [
   { endpoint: 'embeddings', path: '/embeddings', body: EmbeddingBody, summary: 'Create embeddings' },
 ] as const;
 
+/** What a client may say beside OpenAI's parameters; the pipeline checks it. */
+const HintHeaders = Type.Object({
+  'x-meridian-session': Type.Optional(Type.String({ description: 'Requests with the same one are kept together. 1 to 128 visible ASCII characters.' })),
+  'x-meridian-priority': Type.Optional(Type.Enum([...PRIORITIES], { description: "At most the key's." })),
+  'x-meridian-deadline-ms': Type.Optional(Type.Integer({ minimum: 1, maximum: 600_000, description: 'How long it may wait at the edge.' })),
+});
+
 /** The OpenAI-compatible routes, under `/v1` and, as DeepSeek's base URL has it, without. */
 export function publicRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   // Requests whose connections were cut are settled before what they are settled with is taken away.
@@ -28,7 +35,7 @@ export function publicRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.setValidatorCompiler(() => () => true);
   for (const { endpoint, path, body, summary } of INFERENCE) {
     const handler = inference(endpoint, deps);
-    const schema = { summary, tags: ['inference'], operationId: endpoint.replace('.', '_'), body, response: { 200: Answer, ...ERRORS } };
+    const schema = { summary, tags: ['inference'], operationId: endpoint.replace('.', '_'), headers: HintHeaders, body, response: { 200: Answer, ...ERRORS } };
     app.post(`/v1${path}`, { schema }, handler);
     app.post(path, { schema: { hide: true } }, handler);
   }
@@ -59,14 +66,14 @@ function inference(endpoint: Endpoint, deps: GatewayDeps) {
 
 async function listModels(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): Promise<object> {
   const allowed = modelsOf(request, reply, deps);
-  return { object: 'list', data: [...deps.models.keys()].filter(allowed).map(modelObject) };
+  return { object: 'list', data: [...deps.models.keys(), ...deps.aliases.keys()].filter(allowed).map(modelObject) };
 }
 
 async function getModel(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): Promise<object> {
   const allowed = modelsOf(request, reply, deps);
   const params = Object(request.params) as Readonly<Record<string, string>>;
   const name = params['model'] ?? params['*'] ?? '';
-  if (!deps.models.has(name) || !allowed(name)) {
+  if (!(deps.models.has(name) || deps.aliases.has(name)) || !allowed(name)) {
     throw new MeridianError('model_not_found', { param: 'model', message: `The model '${name}' does not exist.` });
   }
   return modelObject(name);

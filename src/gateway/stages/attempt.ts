@@ -71,6 +71,9 @@ function rankAgain({ ask, key }: RequestContext, placement: Placement, triedNode
   }
 }
 
+/** Higher runs first in engines that are told to mind it. */
+const ENGINE_PRIORITY = { critical: 1, standard: 0, batch: -1 } as const;
+
 /** Every replica closed between plan and attempt. The request is under way by now, so it ends in a record. */
 function notTaken(): AnswerOutcome {
   const error = new MeridianError('overloaded', { message: 'No replica can take this request now.' });
@@ -90,6 +93,7 @@ async function tryOne(context: RequestContext, placement: Placement, entered: En
   unwatch();
   if (sign.kind === 'answering') {
     open.firstToken(deps.clock.now(), context.ask.streamed);
+    deps.waitingRoom.roomMayHaveCome();
     context.shown.replica = open.replica.identity;
     return { kind: 'answering', attempt: open, status: sign.status };
   }
@@ -114,7 +118,7 @@ function dispatch(context: RequestContext, placement: Placement, { route, candid
         id,
         replica: replica.identity.id,
         deadlineMs: Math.max(1, Math.round(deps.options.timeouts.totalMs - (now - request.startedMs))),
-        priority: 0,
+        priority: ENGINE_PRIORITY[ask.hints.priority],
         cacheSalt: deps.cacheSalt(key.organization),
         streamed: ask.streamed,
         usageAsked: ask.usageAsked,

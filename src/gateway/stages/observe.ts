@@ -9,7 +9,7 @@ export function observe(context: RequestContext, record: UsageRecord, deps: Gate
   deps.metrics.settled(record);
   if (record.source === 'engine' || record.source === 'node') {
     deps.tokenRatio.learn(ask.model, ask.prompt.kind, ask.prompt.bytes, record.usage.promptTokens);
-    if (record.outcome === 'completed') deps.expectedOutput.learn(record.keyId, ask.model, record.usage.completionTokens);
+    learnOutput(context, record, deps);
   }
   for (const attempt of record.attempts) {
     span.attempt(attempt);
@@ -17,6 +17,13 @@ export function observe(context: RequestContext, record: UsageRecord, deps: Gate
   }
   span.end(record);
   logRequest(record, request, deps);
+}
+
+/** What the request was charged with in the fair queue is put right, and the next of its key will be expected like it. */
+function learnOutput({ ask, route }: RequestContext, { keyId, organization, outcome, usage }: UsageRecord, deps: GatewayDeps): void {
+  if (outcome === 'completed') deps.expectedOutput.learn(keyId, ask.model, usage.completionTokens);
+  const difference = { inputTokens: usage.promptTokens - route.promptTokens, outputTokens: usage.completionTokens - route.outputTokens };
+  deps.waitingRoom.correct(ask.model, organization, difference);
 }
 
 /** A request that ended before an attempt: it used nothing, and has no record. */

@@ -1,6 +1,8 @@
 import type { ApiKeyRecord } from '../../accounts/index.ts';
 import type { Placement, Route } from '../../balancer/index.ts';
+import { MeridianError } from '../../core/index.ts';
 import { BLOCK_BYTES } from '../../prefix/index.ts';
+import type { ClientReply } from '../client-reply.ts';
 import type { Ask } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { routeRequest } from '../route-request.ts';
@@ -13,19 +15,48 @@ export interface Plan {
   readonly heldMs: number;
 }
 
-/** Ranks the replicas that may serve the request. Throws `permission_denied` or `overloaded` when there is none. */
-export function plan(
-  ask: Ask,
-  key: ApiKeyRecord,
-  deps: Pick<GatewayDeps, 'fleet' | 'clock' | 'router' | 'expectedOutput' | 'tokenRatio'>,
-): Plan {
-  const placement: Placement = {
+/**
+ * Ranks the replicas that may serve the request; while each of them would keep it waiting too long, it waits here, in fair
+ * order. Throws `permission_denied` or `overloaded` when there is no such replica, and `rate_limit_exceeded` when it has waited
+ * as long as it may.
+ */
+export async function plan(ask: Ask, key: ApiKeyRecord, reply: Pick<ClientReply, 'onGone'>, deps: GatewayDeps): Promise<Plan> {
+  const placement = placementOf(ask, key, deps);
+  let isFirstLook = true;
+  const { found, heldMs } = await deps.waitingRoom.enter({
+    model: ask.model,
+    organization: key.organization,
+    priority: ask.hints.priority,
+    deadlineMs: ask.hints.deadlineMs,
+    inputTokens: placement.promptTokens,
+    outputTokens: placement.outputTokens,
+    find(waitMsMax) {
+      const route = isFirstLook ? routeRequest(ask, placement, key, deps) : routeIfAny(ask, placement, key, deps);
+      isFirstLook = false;
+      return route !== null && route.waitMs <= waitMsMax ? route : null;
+    },
+    onGone: (listener) => reply.onGone(listener),
+  });
+  return { placement, route: found, heldMs };
+}
+
+function placementOf(ask: Ask, key: ApiKeyRecord, { expectedOutput, tokenRatio }: GatewayDeps): Placement {
+  return {
     model: ask.model,
     promptTokens: ask.promptTokensEstimate,
-    outputTokens: deps.expectedOutput.estimate(key.id, ask.model, ask.outputTokensMax),
+    outputTokens: expectedOutput.estimate(key.id, ask.model, ask.outputTokensMax),
     chain: ask.prompt.chain,
-    tokensPerBlock: BLOCK_BYTES / deps.tokenRatio.bytesPerToken(ask.model, ask.prompt.kind),
-    session: null,
+    tokensPerBlock: BLOCK_BYTES / tokenRatio.bytesPerToken(ask.model, ask.prompt.kind),
+    session: ask.hints.session,
   };
-  return { placement, route: routeRequest(ask, placement, key, deps), heldMs: 0 };
+}
+
+/** Who waits already goes on waiting while no replica can serve: one may come back. */
+function routeIfAny(ask: Ask, placement: Placement, key: ApiKeyRecord, deps: GatewayDeps): Route | null {
+  try {
+    return routeRequest(ask, placement, key, deps);
+  } catch (thrown) {
+    if (thrown instanceof MeridianError) return null;
+    throw thrown;
+  }
 }

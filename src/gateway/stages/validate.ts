@@ -10,7 +10,9 @@ import { promptChain } from '../../prefix/index.ts';
 import type { Ask, Endpoint, ReceivedRequest } from '../context.ts';
 import { PATHS } from '../engine-paths.ts';
 import type { GatewayDeps } from '../deps.ts';
+import { versionOf } from '../model-alias.ts';
 import type { ModelOptions } from '../options.ts';
+import { requestHints, type RequestHints } from '../request-hints.ts';
 
 const CHECKS: Readonly<Record<Endpoint, BodyCheck>> = {
   'chat.completions': bodyCheck(ChatCompletionBody),
@@ -25,12 +27,14 @@ const BYTES_PER_TOKEN_MAX = 16;
 export function validate(
   request: ReceivedRequest,
   key: ApiKeyRecord,
-  deps: Pick<GatewayDeps, 'models' | 'tokenRatio' | 'options' | 'cacheSalt'>,
+  deps: Pick<GatewayDeps, 'models' | 'aliases' | 'tokenRatio' | 'options' | 'cacheSalt'>,
 ): Ask {
   const body = parseBody(request.body, deps.options.limits.jsonDepthMax);
   CHECKS[request.endpoint](body);
-  const model = String(body['model']);
-  const options = findModel(model, key, deps.models);
+  const hints = requestHints(request.headers, body['prompt_cache_key'], key);
+  const asked = String(body['model']);
+  const model = modelOf(asked, hints, body, key, deps);
+  const options = findModel(asked, model, key, deps.models);
   refuseOversize(body, request.body.length, options);
   const streamOptions = body['stream_options'];
   if (streamOptions != null && body['stream'] !== true) {
@@ -40,14 +44,16 @@ export function validate(
     });
   }
   const prompt = promptChain(PATHS[request.endpoint], body, { salt: deps.cacheSalt(key.organization), model: options.servedAs ?? model });
+
   return {
     model,
     streamed: body['stream'] === true,
+    hints,
     usageAsked: Reflect.get(Object(streamOptions), 'include_usage') === true,
     promptTokensEstimate: deps.tokenRatio.estimate(model, prompt.kind, prompt.bytes),
     prompt,
     outputTokensMax: outputTokensMax(body),
-    body: servedBody(request.body, options),
+    body: servedBody(request.body, asked, options.servedAs ?? model),
   };
 }
 
@@ -57,14 +63,23 @@ function outputTokensMax(body: JsonObject): number | null {
   return typeof asked === 'number' ? asked : null;
 }
 
-function findModel(model: string, key: ApiKeyRecord, models: ReadonlyMap<string, ModelOptions>): ModelOptions {
+/** The model itself, where the client asked for one by an alias. */
+function modelOf(asked: string, { session }: RequestHints, body: JsonObject, key: ApiKeyRecord, { aliases }: Pick<GatewayDeps, 'aliases'>): string {
+  const alias = aliases.get(asked);
+  if (alias === undefined) return asked;
+  const { messages, prompt } = body;
+  const begins: unknown = Array.isArray(messages) ? messages.find((message: unknown) => Reflect.get(Object(message), 'role') === 'user') : prompt;
+  return versionOf(asked, alias, session ?? `${key.id}\0${JSON.stringify(begins) ?? ''}`);
+}
+
+function findModel(asked: string, model: string, key: ApiKeyRecord, models: ReadonlyMap<string, ModelOptions>): ModelOptions {
   const options = models.get(model);
   if (options === undefined) {
-    const message = `The model '${model.slice(0, 200)}' does not exist; see /v1/models for those that do.`;
+    const message = `The model '${asked.slice(0, 200)}' does not exist; see /v1/models for those that do.`;
     throw new MeridianError('model_not_found', { param: 'model', message });
   }
-  if (key.models !== null && !key.models.includes(model)) {
-    throw new MeridianError('permission_denied', { param: 'model', message: `This API key may not use the model '${model}'.` });
+  if (key.models !== null && !key.models.includes(asked) && !key.models.includes(model)) {
+    throw new MeridianError('permission_denied', { param: 'model', message: `This API key may not use the model '${asked}'.` });
   }
   return options;
 }
@@ -81,7 +96,7 @@ function refuseOversize(body: JsonObject, bodyBytes: number, model: ModelOptions
   throw new MeridianError('context_length_exceeded', { param: 'messages', message });
 }
 
-function servedBody(body: Buffer, model: ModelOptions): Buffer {
-  if (model.servedAs === null) return body;
-  return editMembers(body, { model: JSON.stringify(model.servedAs) }) ?? body;
+function servedBody(body: Buffer, asked: string, served: string): Buffer {
+  if (asked === served) return body;
+  return editMembers(body, { model: JSON.stringify(served) }) ?? body;
 }
