@@ -1,4 +1,4 @@
 export { EdgeHold, type EdgeHoldOptions, type Holdable } from './edge-hold.ts';
 export { FairQueue, type FairRequest } from './fair-queue.ts';
 export { InFlightLimit, type InFlightPermit } from './in-flight-limit.ts';
-export { ServiceShares, type TokenCost } from './service-shares.ts';
+export type { TokenCost } from './service-shares.ts';

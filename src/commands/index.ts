@@ -24,6 +24,10 @@ export const COMMANDS: Readonly<Record<string, { readonly summary: string; reado
     summary: 'make, list and revoke API keys',
     load: async () => (await import('./keys-command.ts')).keysCommand,
   },
+  sim: {
+    summary: 'run a simulated fleet in virtual time',
+    load: async () => (await import('./sim-command.ts')).simCommand,
+  },
   explain: {
     summary: 'tell why a request went to the replica it went to',
     load: async () => (await import('./explain-command.ts')).explainCommand,

@@ -6,9 +6,9 @@ export { EngineModel } from './engine-model.ts';
 export { type EngineJob, type EngineRun } from './engine-run.ts';
 export { NO_FAULTS, readFaults, type RequestFault, type RequestFaultKind } from './faults.ts';
 export { pageKeys } from './page-keys.ts';
-export { compressed, compression, demandOf, type Demand } from './fleet/capacity.ts';
+export { compressed, compression, demandOf } from './fleet/capacity.ts';
 export { BLOCK_TOKENS, fleetPlan, type FleetPlan } from './fleet/fleet-plan.ts';
-export type { FleetFault } from './fleet/fleet-faults.ts';
+export { randomFaults } from './fleet/fleet-faults.ts';
 export type { FleetRecord } from './fleet/fleet-record.ts';
 export type {
   FleetAttempt,
@@ -20,7 +20,7 @@ export type {
   GatewayWorld,
   MindFactory,
 } from './fleet/gateway-mind.ts';
-export { meridian, type MeridianOptions } from './fleet/meridian-mind.ts';
-export { runFleet, type FleetResult } from './fleet/run-fleet.ts';
+export { meridian } from './fleet/meridian-mind.ts';
+export { runFleet } from './fleet/run-fleet.ts';
 export { summarize, type FleetSummary } from './fleet/summarize.ts';
 export { chained, CONVERSATIONS, conversations, inOrder, type Workload } from './fleet/workload.ts';

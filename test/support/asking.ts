@@ -10,6 +10,8 @@ export interface Asked {
 export interface AskOptions {
   /** Below `/v1`. */
   readonly path?: string;
+  /** Beside the usual ones. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Bytes after which the client stops reading, until `readOn`. */
   readonly stopAfterBytes?: number;
 }
@@ -37,7 +39,7 @@ export class Asking {
     this.#request = request(`${publicUrl}${options.path ?? '/chat/completions'}`, {
       method: 'POST',
       agent: false,
-      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...options.headers },
     });
     this.#request.on('response', (response) => this.#read(response));
     this.#request.on('error', () => (this.isOver = true));

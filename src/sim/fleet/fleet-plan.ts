@@ -39,10 +39,10 @@ const PLACES: readonly (readonly [name: string, latitude: number, longitude: num
   ['aws-ap-southeast-2', -33.9, 151.2],
 ];
 
-export const REGIONS_MAX = PLACES.length;
+const REGIONS_MAX = PLACES.length;
 
 /** One millisecond within a region; beyond it light in glass (200 km/ms) on a way 1.4 times the great circle. */
-export function placedRoundTripMs(from: string, to: string): number {
+function placedRoundTripMs(from: string, to: string): number {
   const [a, b] = [from, to].map((name) => PLACES.find(([place]) => place === name));
   if (a === undefined || b === undefined) throw new RangeError(`no region is called ${a === undefined ? from : to}`);
   if (a === b) return 1;

@@ -16,6 +16,7 @@ import type {
 
 const MODEL = 'model';
 const OUTPUT_KEYS_MAX = 10_000;
+const PUMP_MS = 10;
 
 export interface MeridianOptions {
   readonly router: Omit<RouterOptions, 'homeRegion'>;
@@ -39,7 +40,7 @@ interface Tried {
 }
 
 /** A gateway's own decisions, made by the code that serves: fleet, breakers, router, expected output and the hold at the edge. */
-export class MeridianMind implements GatewayMind {
+class MeridianMind implements GatewayMind {
   readonly #world: GatewayWorld;
   readonly #options: MeridianOptions;
   readonly #rng: Rng;
@@ -48,6 +49,7 @@ export class MeridianMind implements GatewayMind {
   readonly #expected = new ExpectedOutput(OUTPUT_KEYS_MAX);
   readonly #hold: EdgeHold;
   readonly #tried = new Map<FleetAttempt, Tried>();
+  #pumpedMs = 0;
 
   constructor(world: GatewayWorld, options: MeridianOptions) {
     this.#world = world;
@@ -150,8 +152,12 @@ export class MeridianMind implements GatewayMind {
     this.#hold.correct(organization, difference, this.#world.now());
   }
 
+  /** As in a gateway, where it waits for the end of a turn: news that come together are taken together. */
   #pump(): void {
-    this.#hold.pump(this.#world.now());
+    const now = this.#world.now();
+    if (now - this.#pumpedMs < PUMP_MS) return;
+    this.#pumpedMs = now;
+    this.#hold.pump(now);
   }
 
   #place(request: FleetRequest, exceptNodes: ReadonlySet<string>, waitMsMax: number): boolean {

@@ -22,7 +22,7 @@ export interface FleetSummary {
   readonly goodputPerS: number;
 }
 
-export const TTFT_OBJECTIVE_MS = 2_000;
+const TTFT_OBJECTIVE_MS = 2_000;
 
 export function summarize(records: readonly FleetRecord[]): FleetSummary {
   const served = records.filter(({ ttftMs }) => !Number.isNaN(ttftMs));

@@ -145,7 +145,7 @@ export function chained(low: number, high: number, content: number): [low: numbe
   return [(a ^ (a >>> 16)) >>> 0, ((b ^ (b >>> 15)) >>> 0) & HIGH_MASK];
 }
 
-export function seedOf(text: string): [low: number, high: number] {
+function seedOf(text: string): [low: number, high: number] {
   let pair: [number, number] = [0x811c9dc5, 0x1234];
   for (let i = 0; i < text.length; i += 1) pair = chained(pair[0], pair[1], text.charCodeAt(i));
   return pair;
