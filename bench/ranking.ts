@@ -1,9 +1,12 @@
+/** `npm run bench:ranking`: one ranking among a thousand replicas, and the memory of the prefix index. */
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { Router, type Placement } from '../src/balancer/index.ts';
 import { gatewayDefaults } from '../src/config/index.ts';
 import { seededRng } from '../src/core/index.ts';
 import { PACE_PRIOR, Replica } from '../src/health/index.ts';
+import { BLOCK_BYTES, promptChain } from '../src/prefix/index.ts';
+import { goalTable } from './goal.ts';
 import { percentile } from './statistics.ts';
 
 const REPLICAS = 1_000;
@@ -11,7 +14,6 @@ const REGIONS = 20;
 const BLOCKS_PER_REPLICA = 4_000;
 const PROMPT_TOKENS = 32_000;
 const BYTES_PER_TOKEN = 4;
-const BLOCK_BYTES = 512;
 const ROUNDS = 2_000;
 const WARM_UP = 500;
 /** Prefixes that many replicas hold: system prompts. */
@@ -41,6 +43,16 @@ for (let i = 0; i < WARM_UP + ROUNDS; i += 1) {
   if (i >= WARM_UP) rankUs.push(tookUs);
 }
 
+const body = { messages: [{ role: 'user', content: 'over the hills and far away '.repeat((PROMPT_TOKENS * BYTES_PER_TOKEN) / 28) }] };
+const hashUs: number[] = [];
+for (let i = 0; i < WARM_UP + ROUNDS; i += 1) {
+  const startedMs = performance.now();
+  const { bytes } = promptChain('/v1/chat/completions', body, { salt: 'salt', model: 'm' });
+  const tookUs = (performance.now() - startedMs) * 1_000;
+  if (bytes < PROMPT_TOKENS) throw new Error('the prompt is too short');
+  if (i >= WARM_UP) hashUs.push(tookUs);
+}
+
 const figures = {
   replicas: REPLICAS,
   regions: REGIONS,
@@ -49,8 +61,19 @@ const figures = {
   indexMb: router.prefixes.bytes / 1e6,
   rankP50Us: percentile(rankUs, 0.5),
   rankP99Us: percentile(rankUs, 0.99),
+  hashP50Us: percentile(hashUs, 0.5),
 };
-console.log(values.json ? JSON.stringify(figures) : figures);
+const goals = [
+  atMost('ranking without hashing, p50', 60, figures.rankP50Us, 'µs'),
+  atMost('ranking with hashing, p50', 150, figures.rankP50Us + figures.hashP50Us, 'µs'),
+  atMost('prefix index', 250, figures.indexMb, 'MB'),
+];
+const about = `${REPLICAS} replicas in ${REGIONS} regions, ${figures.blocks} different blocks, a prompt of ${PROMPT_TOKENS} tokens; ranking p99 ${figures.rankP99Us.toFixed(0)} µs, hashing p50 ${figures.hashP50Us.toFixed(0)} µs`;
+console.log(values.json ? JSON.stringify(figures) : `${about}\n\n${goalTable(goals).join('\n')}`);
+
+function atMost(what: string, bound: number, reached: number, unit: string) {
+  return { what, bound: `≤ ${bound} ${unit}`, reached: `${reached.toFixed(1)} ${unit}`, isMet: reached <= bound };
+}
 
 function reporting(id: string, region: string): Replica {
   const identity = { id, node: id, region, engine: 'sglang', models: ['m'], contextTokens: 163_840, runningMax: 256, kvTokens: 512_000 };

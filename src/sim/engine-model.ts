@@ -1,20 +1,13 @@
-import { configFaults, decodeStepMs, type EngineModelConfig } from './engine-config.ts';
+import { configFaults, type EngineModelConfig } from './engine-config.ts';
 import type { EngineLoad, EngineTotals } from './engine-load.ts';
 import { EngineRun, type EngineJob, type EngineOutcome, type Submission } from './engine-run.ts';
+import { stepMs, type Step } from './engine-step.ts';
 import { KvCache, type KvCacheEvents } from './kv-cache.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
 const THROUGHPUT_WINDOW_MS = 1_000;
 
 function ignore(): void {}
-
-/** A step under way: a prompt chunk for the runs that prefill and one token for each run that decodes. */
-interface Step {
-  readonly startedAtMs: number;
-  readonly endsAtMs: number;
-  readonly chunks: readonly { readonly run: EngineRun; readonly tokens: number }[];
-  readonly decoding: number;
-}
 
 /**
  * One inference engine without clock, network or text: chunked prefill and continuous batching over a paged KV cache.
@@ -77,7 +70,7 @@ export class EngineModel {
     const pending = step.chunks.length > 0 || (this.#waiting.length > 0 && !this.#headBlocked && this.#freeSeats() > 0);
     if (pending || this.#nextFinishStep === Infinity) return step.endsAtMs;
     const stepsLeft = this.#nextFinishStep - this.#stepsDone - 1;
-    return step.endsAtMs + stepsLeft * this.#stepMs(0, this.#decoding.length);
+    return step.endsAtMs + stepsLeft * stepMs(this.config, 0, this.#decoding.length) * this.slowdown;
   }
 
   /** Does all steps that end by `nowMs`; returns the runs that finished, in order. `begun` hears of first tokens. */
@@ -185,14 +178,8 @@ export class EngineModel {
       this.#step = null;
       return;
     }
-    const stepMs = this.#stepMs(this.config.chunkTokens - budget, decoding);
-    this.#step = { startedAtMs: nowMs, endsAtMs: nowMs + stepMs, chunks, decoding };
-  }
-
-  /** A step that only prefills has the launch cost of a decode step of one. */
-  #stepMs(prefillTokens: number, decoding: number): number {
-    const decodeMs = decodeStepMs(this.config.decodeStep, Math.max(1, decoding));
-    return (decodeMs + (prefillTokens * 1_000) / this.config.prefillTokensPerSecond) * this.slowdown;
+    const durationMs = stepMs(this.config, this.config.chunkTokens - budget, decoding) * this.slowdown;
+    this.#step = { startedAtMs: nowMs, endsAtMs: nowMs + durationMs, chunks, decoding };
   }
 
   #finishStep(step: Step, finished: EngineRun[]): void {
