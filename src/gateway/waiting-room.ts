@@ -36,6 +36,7 @@ export class WaitingRoom {
    */
   enter<Found>(request: Waiting<Found>): Promise<{ readonly found: Found; readonly heldMs: number }> {
     const startedMs = this.#clock.now();
+    let hasToWait = false;
     return new Promise((resolve, reject) => {
       const leave = this.#holdOf(request.model).arrive(
         {
@@ -43,7 +44,7 @@ export class WaitingRoom {
           place: (waitMsMax) => {
             const found = request.find(waitMsMax);
             if (found === null) return false;
-            resolve({ found, heldMs: this.#clock.now() - startedMs });
+            resolve({ found, heldMs: hasToWait ? this.#clock.now() - startedMs : 0 });
             return true;
           },
           refuse: (retryAfterMs) => reject(new MeridianError('rate_limit_exceeded', { message: FULL, retryAfterMs })),
@@ -51,6 +52,7 @@ export class WaitingRoom {
         startedMs,
       );
       if (leave === null) return;
+      hasToWait = true;
       request.onGone(() => {
         leave();
         reject(new MeridianError('client_closed_request'));
