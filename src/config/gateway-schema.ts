@@ -121,7 +121,7 @@ export const gatewayProperties = {
     others_weight: quantity('How much the time counts that others wait for a prefill, once the fleet is busy.', { default: 1, minimum: 0 }),
     region_price_ms: dictionary('What a region costs beyond time.', quantity('Milliseconds.', { minimum: 0 }), { default: {} }),
     explain_max: count('Requests whose route can be explained afterwards.', { default: 10_000 }),
-    away_ms: quantity('What leaving the region of the gateway costs beyond time.', { default: 400, minimum: 0 }),
+    away_ms: quantity('What leaving the region of the gateway costs beyond time.', { default: 500, minimum: 0 }),
     candidates_max: count('Candidates that are remembered with their costs.', { default: 8 }),
     prefix_blocks_max: count('Different prompt blocks in the prefix index.', { default: 4_000_000 }),
     sessions_max: count('Sessions whose replica is remembered.', { default: 100_000 }),
