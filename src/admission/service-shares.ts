@@ -4,6 +4,8 @@ const OUTPUT_WEIGHT = 2;
 /** Accounts of organisations are kept for this many; those that were served least lately are forgotten first. */
 const ACCOUNTS_MAX = 10_000;
 const HALF_LIFE_MS = 60_000;
+/** Who has less than this left was not served lately, and counts no more among those who were. */
+const FADED_TOKENS = 100;
 /** Doublings after which all sums are brought down again. */
 const DOUBLINGS_MAX = 200;
 /** Served more than this many times the mean of those served lately is more than a fair share. */
@@ -37,13 +39,13 @@ export class ServiceShares {
   /** Adds a request's tokens; amounts may be negative, to correct an estimate. */
   add(organization: string, cost: TokenCost, now: number): void {
     const before = this.#counters.get(organization) ?? 0;
-    this.#set(organization, Math.max(0, before + weightedTokens(cost) * this.#unit(now)));
+    this.#set(organization, Math.max(0, before + weightedTokens(cost) * this.#unit(now)), now);
   }
 
   /** Lifts the organisation to `counter`, as of `now`, if it is below: silence earns no credit. */
   lift(organization: string, counter: number, now: number): void {
     const least = counter * this.#unit(now);
-    if ((this.#counters.get(organization) ?? 0) < least) this.#set(organization, least);
+    if ((this.#counters.get(organization) ?? 0) < least) this.#set(organization, least, now);
   }
 
   /** Whether it was served well more than an equal share of what all were served lately. */
@@ -57,13 +59,14 @@ export class ServiceShares {
     return (this.#total / this.#unit(now)) * (Math.LN2 / HALF_LIFE_MS) * 1_000;
   }
 
-  #set(organization: string, counter: number): void {
+  #set(organization: string, counter: number, now: number): void {
     this.#total += counter - (this.#counters.get(organization) ?? 0);
     this.#counters.delete(organization);
     this.#counters.set(organization, counter);
     // The map is in the order of the last change: the first is the one that was served longest ago.
+    const faded = FADED_TOKENS * this.#unit(now);
     for (const [oldest, value] of this.#counters) {
-      if (this.#counters.size <= ACCOUNTS_MAX) break;
+      if (oldest === organization || (value >= faded && this.#counters.size <= ACCOUNTS_MAX)) break;
       this.#counters.delete(oldest);
       this.#total -= value;
     }

@@ -94,6 +94,14 @@ describe('the fair queue', () => {
     expect([shares.isOverShare('a', 0), shares.isOverShare('b', 0)]).toEqual([true, false]);
   });
 
+  test('does not count those among them who were served long ago', () => {
+    const { shares } = queueOf();
+    for (let i = 0; i < 50; i += 1) shares.add(`once ${i}`, { inputTokens: 1_000, outputTokens: 0 }, 0);
+    const later = 60_000 * 10;
+    for (const name of ['a', 'b']) shares.add(name, { inputTokens: 5_000, outputTokens: 0 }, later);
+    expect([shares.isOverShare('a', later), shares.isOverShare('b', later)]).toEqual([false, false]);
+  });
+
   test('goes on past one whose first request cannot go, and gives up after so many tries', () => {
     const queue = queueOf(1_000, 3);
     for (const name of ['a', 'b', 'c', 'd', 'e']) queue.enter(request(name, name), 0);
