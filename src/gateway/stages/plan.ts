@@ -47,7 +47,8 @@ function placementOf(ask: Ask, key: ApiKeyRecord, { expectedOutput, tokenRatio }
     outputTokens: expectedOutput.estimate(key.id, ask.model, ask.outputTokensMax),
     chain: ask.prompt.chain,
     tokensPerBlock: BLOCK_BYTES / tokenRatio.bytesPerToken(ask.model, ask.prompt.kind),
-    session: ask.hints.session,
+    // Names are the clients' own: two organizations may have the same one.
+    session: ask.hints.session === null ? null : `${key.organization}\0${ask.hints.session}`,
   };
 }
 
