@@ -5,7 +5,7 @@ import type { TokenCost } from './service-shares.ts';
 export interface EdgeHoldOptions extends FairQueueOptions {
   /** A request waits at the edge while every replica would keep it waiting longer than this. */
   readonly ttftObjectiveMs: number;
-  /** The same for organisations that were served well more than their share lately. */
+  /** The same for organisations that have much waiting, or were served far more than their share lately. */
   readonly overShareWaitMs: number;
   /** How long a request may wait, by class. */
   readonly deadlineMs: Readonly<Record<Priority, number>>;
@@ -22,6 +22,9 @@ export interface Holdable extends TokenCost {
   /** It has waited in vain, or is in the way of others. */
   refuse(retryAfterMs: number): void;
 }
+
+/** An organisation with so many requests waiting asks for more than there is, whatever it was served. */
+const MUCH_WAITING = 16;
 
 /**
  * Decides whether requests for one model go at once or wait at the edge, and lets them go in fair order. They wait here and not
@@ -84,6 +87,7 @@ export class EdgeHold {
 
   #waitMsMax(organization: string, now: number): number {
     const { ttftObjectiveMs, overShareWaitMs } = this.#options;
-    return this.#queue.shares.isOverShare(organization, now) ? overShareWaitMs : ttftObjectiveMs;
+    const hasTooMuch = this.#queue.waitingOf(organization) >= MUCH_WAITING || this.#queue.shares.isOverShare(organization, now);
+    return hasTooMuch ? overShareWaitMs : ttftObjectiveMs;
   }
 }

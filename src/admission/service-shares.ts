@@ -9,7 +9,7 @@ const FADED_TOKENS = 100;
 /** Doublings after which all sums are brought down again. */
 const DOUBLINGS_MAX = 200;
 /** Served more than this many times the mean of those served lately is more than a fair share. */
-const OVER_SHARE = 2;
+const OVER_SHARE = 8;
 
 /** Amounts of one request, in tokens. */
 export interface TokenCost {

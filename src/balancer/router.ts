@@ -62,9 +62,11 @@ export class Router {
     const holder = holderId === undefined ? null : (replicas.find(({ identity }) => identity.id === holderId) ?? null);
     const options = { ...this.#options, othersWeight: this.#othersWeight(placement.model) };
     const ranking = rank(placement, replicas, { mirroredTokens, holder, session }, now, options, this.#rng);
-    const waitMs = ranking.candidates[0]?.terms.queueMs ?? Infinity;
-    if (waitMs < Infinity) this.#waited(placement.model, waitMs);
-    return { ...ranking, waitMs };
+    const terms = ranking.candidates[0]?.terms;
+    if (terms === undefined) return { ...ranking, waitMs: Infinity };
+    this.#waited(placement.model, terms.queueMs);
+    // A full cache keeps prompts waiting as well as a queue does.
+    return { ...ranking, waitMs: terms.queueMs + terms.kvMs };
   }
 
   /** A request goes to `candidate` as dispatch number `mark`. */

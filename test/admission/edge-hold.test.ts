@@ -53,16 +53,31 @@ describe('the hold at the edge', () => {
 
   test('keeps whoever was served far more than its share off replicas where others would wait behind it', () => {
     const [hold, fleet] = [new EdgeHold(OPTIONS), new Fleet()];
-    for (let i = 0; i < 50; i += 1) hold.arrive(fleet.request(`flood${i}`, 'flood'), 0);
-    for (const name of ['a', 'b', 'c']) hold.arrive(fleet.request(name, name), 0);
+    for (let i = 0; i < 99; i += 1) hold.arrive(fleet.request(`flood${i}`, 'flood'), 0);
+    for (let i = 0; i < 20; i += 1) hold.arrive(fleet.request(`${i}`, `other ${i}`), 0);
     fleet.placed.length = 0;
     fleet.waitMs = 500;
     hold.arrive(fleet.request('flood', 'flood'), 0);
-    hold.arrive(fleet.request('other', 'a'), 0);
+    hold.arrive(fleet.request('other', 'other 1'), 0);
     expect(fleet.placed).toEqual(['other']);
     fleet.waitMs = 200;
     hold.pump(0);
     expect(fleet.placed).toEqual(['other', 'flood']);
+  });
+
+  test('keeps off who has much waiting, whatever it was served', () => {
+    const [hold, fleet] = [new EdgeHold({ ...OPTIONS, waitingMax: 100 }), new Fleet()];
+    fleet.waitMs = 9_000;
+    for (let i = 0; i < 17; i += 1) hold.arrive(fleet.request(`a${i}`, 'a'), 0);
+    fleet.waitMs = 500;
+    hold.pump(0);
+    expect(fleet.placed).toEqual([]);
+    fleet.waitMs = 200;
+    hold.pump(0, 2);
+    // Two went, and fifteen waiting are not much any more.
+    fleet.waitMs = 500;
+    hold.pump(0);
+    expect(fleet.placed.length).toBe(17);
   });
 
   test('refuses in time, by class and by the client\'s own deadline, whichever is sooner, and says when to come back', () => {

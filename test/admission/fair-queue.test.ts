@@ -90,6 +90,9 @@ describe('the fair queue', () => {
     const { shares } = queueOf();
     for (const name of ['a', 'b', 'c', 'd']) shares.add(name, { inputTokens: 100, outputTokens: 0 }, 0);
     expect(shares.isOverShare('a', 0)).toBe(false);
+    for (let i = 0; i < 16; i += 1) shares.add(`other ${i}`, { inputTokens: 100, outputTokens: 0 }, 0);
+    shares.add('a', { inputTokens: 1_000, outputTokens: 0 }, 0);
+    expect(shares.isOverShare('a', 0)).toBe(false);
     shares.add('a', { inputTokens: 2_000, outputTokens: 0 }, 0);
     expect([shares.isOverShare('a', 0), shares.isOverShare('b', 0)]).toEqual([true, false]);
   });
