@@ -16,7 +16,7 @@ beforeAll(async () => {
       models: { ...config.models, [CANARY]: { contextTokens: 1_000, outputTokensMax: 100, bytesPerToken: 4, servedAs: MODEL } },
       aliases: { chat: { versions: [{ model: MODEL, weight: 1 }, { model: CANARY, weight: 0 }] } },
       dedicated: [{ organization: 'acme', nodes: ['aws-us-west-2-2'], overflow: false }],
-      admission: { ...config.admission, ttftObjectiveMs: 1, overShareWaitMs: 1, deadlineMs: { critical: 60_000, standard: 60_000, batch: 60_000 } },
+      admission: { ...config.admission, ttftObjectiveMs: 20, overShareWaitMs: 20, deadlineMs: { critical: 60_000, standard: 60_000, batch: 60_000 } },
     }),
   });
 });
