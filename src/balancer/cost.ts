@@ -10,6 +10,8 @@ export interface RankedRequest {
   readonly promptTokens: number;
   /** Expected length of the answer. */
   readonly outputTokens: number;
+  /** What the others who will wait for it pay for each millisecond of its prefill; see `Router`. */
+  readonly othersWeight: number;
 }
 
 export interface CostOptions {
@@ -27,10 +29,8 @@ export interface CostOptions {
   readonly tpotTargetMs: number;
   /** What a failed attempt costs its request. */
   readonly retryCostMs: number;
-  /** What the others who will wait for it pay for each millisecond of a prefill; see `Router`. */
-  readonly othersWeight: number;
   /** What a region costs beyond time, in milliseconds. */
-  readonly regionPriceMs: Readonly<Record<string, number>>;
+  readonly regionPriceMs: ReadonlyMap<string, number>;
   /** The gateway's own region, and what leaving it costs beyond time. */
   readonly homeRegion: string;
   readonly awayMs: number;
@@ -101,20 +101,23 @@ export function costTerms(
   terms.rttMs = replica.rttMs ?? options.rttMs;
   terms.queueMs = ahead / tokensPerMs;
   terms.prefillMs = own + pace.stepMs;
-  terms.othersMs = options.othersWeight * own;
+  terms.othersMs = request.othersWeight * own;
   terms.kvMs = options.kvBarrierMs * barrier(kvUse(request, replica, cachedTokens, isFresh));
   const running = isFresh && load !== null ? Math.max(load.running, replica.inFlight) : replica.inFlight;
   terms.decodeMs = options.decodeWeight * request.outputTokens * Math.max(0, pace.tpotMs(running + 1) - options.tpotTargetMs);
   terms.failureMs = replica.failures.at(now) * options.retryCostMs;
-  const { region } = replica.identity;
-  terms.priceMs = (options.regionPriceMs[region] ?? 0) + (region === options.homeRegion ? 0 : options.awayMs);
+  terms.priceMs = priceMs(replica, options);
 }
 
-/** A bound from below of the whole cost, by its cheapest terms: enough to pass over most of a large fleet. */
+/** A bound from below of the whole cost, by the terms that cost least to reckon: enough to pass over most of a large fleet. */
 export function leastPossibleMs(request: RankedRequest, replica: RankedReplica, cachedTokens: number, now: number, options: CostOptions): number {
   const tokensPerMs = replica.pace.prefillTokensPerMs;
   const tokens = replica.backlog.tokensAt(now, tokensPerMs) + Math.max(1, request.promptTokens - cachedTokens);
-  return (replica.rttMs ?? options.rttMs) + tokens / tokensPerMs;
+  return (replica.rttMs ?? options.rttMs) + tokens / tokensPerMs + priceMs(replica, options);
+}
+
+function priceMs({ identity: { region } }: RankedReplica, { regionPriceMs, homeRegion, awayMs }: CostOptions): number {
+  return (regionPriceMs.size === 0 ? 0 : (regionPriceMs.get(region) ?? 0)) + (region === homeRegion ? 0 : awayMs);
 }
 
 function kvUse(request: RankedRequest, replica: RankedReplica, cachedTokens: number, isFresh: boolean): number {

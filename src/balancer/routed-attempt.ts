@@ -24,7 +24,7 @@ export class RoutedAttempt {
   #isOver = false;
 
   /** `mark`: number of the dispatch, rising with each to the same upstream. */
-  constructor(candidate: Candidate<Replica>, mark: number, { promptTokens, outputTokens }: RankedRequest, now: number) {
+  constructor(candidate: Candidate<Replica>, mark: number, { promptTokens, outputTokens }: Pick<RankedRequest, 'promptTokens' | 'outputTokens'>, now: number) {
     const { replica } = candidate;
     this.candidate = candidate;
     this.#mark = mark;

@@ -10,7 +10,10 @@ const WAIT_WEIGHT = 0.05;
 const OTHERS_WAIT_MS = 200;
 const OTHERS_MAX = 16;
 
-export interface RouterOptions extends RankOptions {
+export interface RouterOptions extends Omit<RankOptions, 'regionPriceMs'> {
+  readonly regionPriceMs: Readonly<Record<string, number>>;
+  /** How much the time counts that others wait for a prefill, once the fleet is busy. */
+  readonly othersWeight: number;
   /** Different prompt blocks in the index. */
   readonly prefixBlocksMax: number;
   /** Sessions whose replica is remembered. */
@@ -39,14 +42,15 @@ export interface Route extends Ranking<Replica> {
 /** Chooses replicas: knows their caches, remembers sessions, and learns from how attempts went. */
 export class Router {
   readonly prefixes: PrefixIndex;
-  readonly #options: RouterOptions;
+  readonly #options: Omit<RouterOptions, 'regionPriceMs'> & RankOptions;
   readonly #rng: Rng;
   /** By model: exponentially weighted mean of what the best candidates would keep a request waiting. Models are the configured ones. */
   readonly #usualWaitMs = new Map<string, number>();
   readonly #sessions: LRUCache<string, string>;
 
   constructor(options: RouterOptions, rng: Rng) {
-    this.#options = options;
+    // A configuration that was filled with its defaults reads slowly; a copy does not, and each ranking reads it a thousand times.
+    this.#options = { ...options, regionPriceMs: new Map(Object.entries(options.regionPriceMs)) };
     this.#rng = rng;
     this.prefixes = new PrefixIndex(options.prefixBlocksMax);
     this.#sessions = new LRUCache({ max: options.sessionsMax });
@@ -60,8 +64,9 @@ export class Router {
       Math.min(placement.promptTokens, (depths[(replica.place ?? this.#placed(replica)).slot] ?? 0) * tokensPerBlock);
     const holderId = session === null ? undefined : this.#sessions.get(session);
     const holder = holderId === undefined ? null : (replicas.find(({ identity }) => identity.id === holderId) ?? null);
-    const options = { ...this.#options, othersWeight: this.#othersWeight(placement.model) };
-    const ranking = rank(placement, replicas, { mirroredTokens, holder, session }, now, options, this.#rng);
+    const { promptTokens, outputTokens } = placement;
+    const request = { promptTokens, outputTokens, othersWeight: this.#othersWeight(placement.model) };
+    const ranking = rank(request, replicas, { mirroredTokens, holder, session }, now, this.#options, this.#rng);
     const terms = ranking.candidates[0]?.terms;
     if (terms === undefined) return { ...ranking, waitMs: Infinity };
     this.#waited(placement.model, terms.queueMs);

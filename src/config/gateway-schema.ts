@@ -128,7 +128,7 @@ export const gatewayProperties = {
   }),
   admission: section('Who waits, where and for how long.', {
     ttft_objective_ms: milliseconds('A request waits at the edge while every replica would keep it waiting longer.', 2_000),
-    over_share_wait_ms: milliseconds('The same for an organisation that has much waiting, or was served far more than its share lately.', 50),
+    over_share_wait_ms: milliseconds('The same for an organisation that has much waiting, or was served far more than its share lately.', 250),
     waiting_max: count('Requests that may wait at the edge, for each model.', { default: 4_096 }),
     tries_max: count('Waiting requests that are offered a place in vain in one go.', { default: 16 }),
     deadline_ms: section('How long a request may wait at the edge before it is answered with 429.', {

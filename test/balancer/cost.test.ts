@@ -4,7 +4,7 @@ import type { Replica } from '../../src/health/index.ts';
 import { loadOf, readyReplica, reportingReplica } from '../support/replicas.ts';
 import { RANK_OPTIONS } from './rank-options.ts';
 
-const REQUEST = { promptTokens: 2_000, outputTokens: 300 };
+const REQUEST = { promptTokens: 2_000, outputTokens: 300, othersWeight: 0 };
 
 function terms(replica: Replica, cachedTokens = 0, now = 0, options = RANK_OPTIONS): CostTerms {
   const filled = zeroTerms();
@@ -63,6 +63,6 @@ describe('the predicted cost', () => {
     one.enter(0)?.end('failure', 0);
     expect(terms(one).failureMs).toBeCloseTo(0.1 * RANK_OPTIONS.retryCostMs);
     expect(terms(one, 0, 30_000).failureMs).toBeCloseTo(0.05 * RANK_OPTIONS.retryCostMs);
-    expect(terms(one, 0, 0, { ...RANK_OPTIONS, regionPriceMs: { here: 7 } }).priceMs).toBe(7);
+    expect(terms(one, 0, 0, { ...RANK_OPTIONS, regionPriceMs: new Map([['here', 7]]) }).priceMs).toBe(7);
   });
 });

@@ -1,7 +1,7 @@
-import type { RankOptions } from '../../src/balancer/index.ts';
+import type { RankOptions, RouterOptions } from '../../src/balancer/index.ts';
 
 /** Without exploration, so that a test sees only what it asks for. */
-export const RANK_OPTIONS: RankOptions = {
+export const RANK_OPTIONS: RankOptions & Pick<RouterOptions, 'othersWeight'> = {
   rttMs: 100,
   queuedTokens: 20_000,
   loadStaleMs: 5_000,
@@ -10,7 +10,7 @@ export const RANK_OPTIONS: RankOptions = {
   tpotTargetMs: 50,
   retryCostMs: 2_000,
   othersWeight: 0,
-  regionPriceMs: {},
+  regionPriceMs: new Map(),
   homeRegion: 'here',
   awayMs: 0,
   tieMs: 2,

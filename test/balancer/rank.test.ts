@@ -6,7 +6,7 @@ import type { Replica } from '../../src/health/index.ts';
 import { readyReplica, reportingReplica } from '../support/replicas.ts';
 import { RANK_OPTIONS } from './rank-options.ts';
 
-const REQUEST = { promptTokens: 1_000, outputTokens: 100 };
+const REQUEST = { promptTokens: 1_000, outputTokens: 100, othersWeight: 0 };
 
 interface Given {
   readonly seed?: number;

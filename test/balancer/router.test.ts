@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { Router, type Placement, type RankOptions } from '../../src/balancer/index.ts';
+import { Router, type Placement, type RouterOptions } from '../../src/balancer/index.ts';
 import { seededRng } from '../../src/core/index.ts';
 import { loadOf, reportingReplica } from '../support/replicas.ts';
 import { RANK_OPTIONS } from './rank-options.ts';
 
 const CHAIN = Uint32Array.from({ length: 40 }, (_, i) => i * 7 + 1);
 
-function router(more: Partial<RankOptions> = {}): Router {
-  return new Router({ ...RANK_OPTIONS, ...more, prefixBlocksMax: 1_000, sessionsMax: 10 }, seededRng(1));
+function router(more: Partial<RouterOptions> = {}): Router {
+  return new Router({ ...RANK_OPTIONS, regionPriceMs: {}, ...more, prefixBlocksMax: 1_000, sessionsMax: 10 }, seededRng(1));
 }
 
 function placement(more: Partial<Placement> = {}): Placement {

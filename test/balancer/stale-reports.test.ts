@@ -25,7 +25,7 @@ interface SimulatedReplica {
 }
 
 function router(): Router {
-  return new Router({ ...RANK_OPTIONS, prefixBlocksMax: 10, sessionsMax: 10 }, seededRng(1));
+  return new Router({ ...RANK_OPTIONS, regionPriceMs: {}, prefixBlocksMax: 10, sessionsMax: 10 }, seededRng(1));
 }
 
 /**

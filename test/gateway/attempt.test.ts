@@ -27,7 +27,7 @@ test('a replica that is lost in the pause before its try costs no try', async ()
     };
     fleet.add(readyReplica(id, {}, upstream));
   }
-  const router = new Router({ ...RANK_OPTIONS, stickyMs: 0, prefixBlocksMax: 1, sessionsMax: 1 }, { next: () => 0 });
+  const router = new Router({ ...RANK_OPTIONS, regionPriceMs: {}, stickyMs: 0, prefixBlocksMax: 1, sessionsMax: 1 }, { next: () => 0 });
   const deps = {
     clock,
     router,
