@@ -1,7 +1,7 @@
 import type { Replica } from '../health/index.ts';
 
 /** What of a replica its predicted cost depends on; a `Replica` is one. */
-export type RankedReplica = Pick<Replica, 'rttMs' | 'load' | 'loadAtMs' | 'inFlight' | 'heldKvTokens' | 'backlog' | 'pace' | 'trust' | 'failures'> & {
+export type RankedReplica = Pick<Replica, 'rttMs' | 'load' | 'loadAtMs' | 'inFlight' | 'heldKvTokens' | 'backlog' | 'pace' | 'trust' | 'failures' | 'rampAt'> & {
   readonly identity: Pick<Replica['identity'], 'id' | 'node' | 'region' | 'kvTokens'>;
 };
 
@@ -50,6 +50,8 @@ export interface CostTerms {
   kvMs: number;
   /** Slow decoding in a full batch. */
   decodeMs: number;
+  /** It has just come back, and is counted on for a part of its speed only. */
+  rampMs: number;
   failureMs: number;
   priceMs: number;
 }
@@ -57,12 +59,12 @@ export interface CostTerms {
 const KV_USE_MAX = 0.99;
 
 export function zeroTerms(): CostTerms {
-  return { rttMs: 0, queueMs: 0, prefillMs: 0, othersMs: 0, kvMs: 0, decodeMs: 0, failureMs: 0, priceMs: 0 };
+  return { rttMs: 0, queueMs: 0, prefillMs: 0, othersMs: 0, kvMs: 0, decodeMs: 0, rampMs: 0, failureMs: 0, priceMs: 0 };
 }
 
 export function totalMs(terms: CostTerms): number {
-  const { rttMs, queueMs, prefillMs, othersMs, kvMs, decodeMs, failureMs, priceMs } = terms;
-  return rttMs + queueMs + prefillMs + othersMs + kvMs + decodeMs + failureMs + priceMs;
+  const { rttMs, queueMs, prefillMs, othersMs, kvMs, decodeMs, rampMs, failureMs, priceMs } = terms;
+  return rttMs + queueMs + prefillMs + othersMs + kvMs + decodeMs + rampMs + failureMs + priceMs;
 }
 
 /** Predicted time to the first token. */
@@ -78,10 +80,11 @@ export function isLoadFresh(replica: Pick<RankedReplica, 'load' | 'loadAtMs'>, n
 /**
  * Fills `terms` with the predicted cost of `request` at `replica`, which is believed to hold `cachedTokens` of its prompt:
  *
- *     rtt + ahead / μ + (prompt − cached) / μ + step + others + λ·k/(1 − k) + w·output·max(0, tpot(b + 1) − target) + pFail·retry + price
+ *     rtt + ahead / μ + (prompt − cached) / μ + step + others + λ·k/(1 − k) + w·output·max(0, tpot(b + 1) − target)
+ *         + (1/ramp − 1) · (ahead + prompt − cached) / μ + pFail·retry + price
  *
  * μ, the step and tpot are learned per replica; k is the share of the KV cache that running requests hold, ours included;
- * b is the batch. Others: our prefill delays whoever comes next by its length; it is `othersWeight · prefill`.
+ * b is the batch; ramp is below 1 for one that has just come back while others have not. Others: our prefill delays whoever comes next by its length; it is `othersWeight · prefill`.
  */
 export function costTerms(
   terms: CostTerms,
@@ -90,6 +93,7 @@ export function costTerms(
   cachedTokens: number,
   now: number,
   options: CostOptions,
+  rampMax = 1,
 ): void {
   const { pace, load } = replica;
   const tokensPerMs = pace.prefillTokensPerMs;
@@ -105,6 +109,7 @@ export function costTerms(
   terms.kvMs = options.kvBarrierMs * barrier(kvUse(request, replica, cachedTokens, isFresh));
   const running = isFresh && load !== null ? Math.max(load.running, replica.inFlight) : replica.inFlight;
   terms.decodeMs = options.decodeWeight * request.outputTokens * Math.max(0, pace.tpotMs(running + 1) - options.tpotTargetMs);
+  terms.rampMs = Math.max(0, rampMax / replica.rampAt(now) - 1) * (terms.queueMs + own);
   terms.failureMs = replica.failures.at(now) * options.retryCostMs;
   terms.priceMs = priceMs(replica, options);
 }

@@ -55,6 +55,19 @@ export interface RankInputs<R extends RankedReplica> {
   readonly session: string | null;
 }
 
+/** With the highest ramp of all replicas: where all have just come back, none is held back for it. */
+type Inputs<R extends RankedReplica> = RankInputs<R> & { readonly rampMax: number };
+
+function highestRamp(replicas: readonly RankedReplica[], now: number): number {
+  let highest = 0;
+  for (const replica of replicas) {
+    const ramp = replica.rampAt(now);
+    if (ramp === 1) return 1;
+    highest = Math.max(highest, ramp);
+  }
+  return highest;
+}
+
 /** No exploration costs a request more than this share, or this much, above the least. */
 const EXPLORE_BAND = { share: 0.25, ms: 50 };
 /** Cost of a replica is worth nothing where no more than this share of the replicas tells its load. */
@@ -68,12 +81,13 @@ const FRESH_SHARE_MIN = 0.5;
 export function rank<R extends RankedReplica>(
   request: RankedRequest,
   replicas: readonly R[],
-  inputs: RankInputs<R>,
+  asked: RankInputs<R>,
   now: number,
   options: RankOptions,
   rng: Rng,
 ): Ranking<R> {
   if (replicas.length === 0) return { candidates: [], chosenBy: 'cost' };
+  const inputs = { ...asked, rampMax: highestRamp(replicas, now) };
   const { order, costs, fresh } = cheapest(request, replicas, inputs, now, options);
   const { first, chosenBy } =
     fresh < replicas.length * FRESH_SHARE_MIN
@@ -99,7 +113,7 @@ interface Cheapest {
 function cheapest<R extends RankedReplica>(
   request: RankedRequest,
   replicas: readonly R[],
-  inputs: RankInputs<R>,
+  inputs: Inputs<R>,
   now: number,
   options: RankOptions,
 ): Cheapest & { readonly fresh: number } {
@@ -114,7 +128,7 @@ function cheapest<R extends RankedReplica>(
     if (isLoadFresh(replica, now, options.loadStaleMs)) fresh += 1;
     const cached = trusted(request, replica, inputs.mirroredTokens(replica));
     if (order.length === most && leastPossibleMs(request, replica, cached, now, options) >= worst) continue;
-    costTerms(terms, request, replica, cached, now, options);
+    costTerms(terms, request, replica, cached, now, options, inputs.rampMax);
     const cost = totalMs(terms);
     if (order.length === most && cost >= worst) continue;
     let at = Math.min(order.length, most - 1);
@@ -132,14 +146,14 @@ function cheapest<R extends RankedReplica>(
 function candidate<R extends RankedReplica>(
   request: RankedRequest,
   replica: R,
-  inputs: RankInputs<R>,
+  inputs: Inputs<R>,
   now: number,
   options: CostOptions,
 ): Candidate<R> {
   const mirroredTokens = inputs.mirroredTokens(replica);
   const cachedTokens = trusted(request, replica, mirroredTokens);
   const terms = zeroTerms();
-  costTerms(terms, request, replica, cachedTokens, now, options);
+  costTerms(terms, request, replica, cachedTokens, now, options, inputs.rampMax);
   return { replica, costMs: totalMs(terms), ttftMs: ttftMs(terms), mirroredTokens, cachedTokens, terms };
 }
 
@@ -152,7 +166,7 @@ function choice<R extends RankedReplica>(
   request: RankedRequest,
   replicas: readonly R[],
   { order, costs }: Cheapest,
-  inputs: RankInputs<R>,
+  inputs: Inputs<R>,
   now: number,
   options: RankOptions,
   rng: Rng,

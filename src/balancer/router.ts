@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Rng } from '../core/index.ts';
 import type { Replica } from '../health/index.ts';
 import { PrefixIndex, type IndexedReplica } from './prefix-index.ts';
+import type { CostTerms } from './cost.ts';
 import { rank, type Candidate, type RankOptions, type Ranking } from './rank.ts';
 import { RoutedAttempt } from './routed-attempt.ts';
 
@@ -71,7 +72,7 @@ export class Router {
     if (terms === undefined) return { ...ranking, waitMs: Infinity };
     this.#waited(placement.model, terms.queueMs);
     // A full cache keeps prompts waiting as well as a queue does.
-    return { ...ranking, waitMs: terms.queueMs + terms.kvMs };
+    return { ...ranking, waitMs: terms.queueMs + terms.kvMs + rampedQueueMs(terms) };
   }
 
   /** A request goes to `candidate` as dispatch number `mark`. */
@@ -101,4 +102,9 @@ export class Router {
     replica.place = place;
     return place;
   }
+}
+
+/** What of the ramp's cost is for the queue: a replica that has just come back is full with a part of what it takes later. */
+function rampedQueueMs({ rampMs, queueMs, prefillMs }: CostTerms): number {
+  return rampMs === 0 ? 0 : (rampMs * queueMs) / (queueMs + prefillMs);
 }

@@ -36,6 +36,7 @@ const TERMS = [
   ['others_ms', 'others', 'o'],
   ['kv_ms', 'kv', 'k'],
   ['decode_ms', 'decode', 'd'],
+  ['ramp_ms', 'ramp', 's'],
   ['failure_ms', 'failure', 'f'],
   ['price_ms', 'price', '$'],
 ] as const;

@@ -38,11 +38,11 @@ export const simCommand: Command = {
     const options = optionsOf(words);
     const plan = planOf(options);
     const workload = workloadOf(options, plan);
-    const { admission, balancer, breaker, retries } = gatewayDefaults();
+    const { admission, balancer, breaker, health, retries } = gatewayDefaults();
     const { records, violations, endedMs, events } = runFleet({
       plan,
       workload,
-      mind: meridian({ router: balancer, hold: admission, breaker, attemptsMax: retries.attemptsMax }),
+      mind: meridian({ router: balancer, hold: admission, health: { breaker, ...health }, attemptsMax: retries.attemptsMax }),
       seed: options.seed,
       faults: randomFaults(options.faults, plan, options.minutes * MINUTE_MS, options.seed),
       onProgress: progress(),

@@ -100,10 +100,22 @@ export const gatewayProperties = {
     jitter_min_ms: milliseconds('Shortest pause before another attempt.', 25),
     jitter_max_ms: milliseconds('Longest pause before another attempt.', 250),
   }),
-  breaker: section('When a replica is left alone.', {
+  breaker: section('When a replica is left alone for what it did.', {
     failures_max: count('Failures in a row that open the breaker.', { default: 3 }),
+    success_rate_min: quantity('A smaller share of successes opens it, too …', { default: 0.8, minimum: 0, maximum: 1 }),
+    window_ms: milliseconds('… within so long …', 30_000),
+    attempts_min: count('… once so many attempts ended there.', { default: 20 }),
     open_ms: milliseconds('First time open; doubles with each opening.', 5_000),
     open_ms_max: milliseconds('Longest time open.', 300_000),
+    probes: count('Attempts let through when the time is over; each must bring a token before it closes.', { default: 3 }),
+    probe_ms: milliseconds('A probe that brings nothing for so long makes way for another one.', 10_000),
+  }),
+  health: section('Who may be tried.', {
+    ejected_share_max: quantity('At most this share of the replicas of a model in one region, and at least one, is left alone at once.', { default: 0.3, minimum: 0, maximum: 1 }),
+    panic_share: quantity('With a smaller share of all replicas of a model healthy, all that are ready are tried.', { default: 0.5, minimum: 0, maximum: 1 }),
+    slow_start_ms: milliseconds('A replica that comes back is given more and more over so long; 0: all at once.', 60_000),
+    slow_start_from: quantity('The share of its speed that is counted on at first.', { default: 0.1, exclusiveMinimum: 0, maximum: 1 }),
+    silent_ms: milliseconds('A replica that is answering, and brings no token on any stream for so long, gets nothing new.', 5_000),
   }),
   balancer: section('How replicas are ranked: what is taken for unknown, and what counts how much.', {
     prefill_tokens_per_s: count('Of a replica whose rate is not learned yet.', { default: 9_000 }),
@@ -117,7 +129,7 @@ export const gatewayProperties = {
     kv_barrier_ms: quantity('Cost of half of a KV cache being in use; grows without bound towards all of it.', { default: 20, minimum: 0 }),
     decode_weight: quantity('How much a slower answer counts beside a later first token.', { default: 0.05, minimum: 0 }),
     tpot_target_ms: quantity('Time per output token that is good enough.', { default: 50, minimum: 0 }),
-    retry_cost_ms: quantity('What a failed attempt costs its request.', { default: 2_000, minimum: 0 }),
+    retry_cost_ms: quantity('What a failed attempt counts as: an answer so slow.', { default: 5_000, minimum: 0 }),
     others_weight: quantity('How much the time counts that others wait for a prefill, once the fleet is busy.', { default: 1, minimum: 0 }),
     region_price_ms: dictionary('What a region costs beyond time.', quantity('Milliseconds.', { minimum: 0 }), { default: {} }),
     explain_max: count('Requests whose route can be explained afterwards.', { default: 10_000 }),

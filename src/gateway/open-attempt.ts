@@ -40,7 +40,7 @@ export class OpenAttempt {
   /** The first token is here, or with it a whole answer that was not streamed. */
   firstToken(now: number, isStreamed: boolean): void {
     this.#firstMs = now;
-    this.#permit.progressed();
+    this.#permit.progressed(now);
     this.#routed.began(now, isStreamed);
   }
 

@@ -1,4 +1,4 @@
-import type { BreakerOptions } from '../health/index.ts';
+import type { EligibleOptions } from '../health/index.ts';
 
 /** A model that clients may ask for. */
 export interface ModelOptions {
@@ -32,7 +32,7 @@ export interface GatewayOptions {
     readonly settlementMs: number;
   };
   readonly retries: { readonly attemptsMax: number; readonly jitterMinMs: number; readonly jitterMaxMs: number };
-  readonly breaker: BreakerOptions;
+  readonly health: EligibleOptions;
   /** Name the replica and its region on answers. */
   readonly exposeReplica: boolean;
   /** Which requests get a line in the log. */

@@ -1,11 +1,11 @@
 import type { ApiKeyRecord } from '../accounts/index.ts';
 import type { Placement, Route } from '../balancer/index.ts';
 import { MeridianError } from '../core/index.ts';
-import type { Replica } from '../health/index.ts';
+import { eligible, type Replica } from '../health/index.ts';
 import type { Ask } from './context.ts';
 import type { GatewayDeps } from './deps.ts';
 
-type RoutingDeps = Pick<GatewayDeps, 'fleet' | 'access' | 'clock' | 'router'>;
+type RoutingDeps = Pick<GatewayDeps, 'fleet' | 'access' | 'clock' | 'router' | 'options'>;
 
 const NOT_READY_RETRY_MS = 2_000;
 
@@ -21,9 +21,7 @@ export function routeRequest(
   exceptNodes: ReadonlySet<string> = new Set(),
 ): Route {
   const now = deps.clock.now();
-  const able = permitted(ask.model, key, deps).filter(
-    (replica) => !exceptNodes.has(replica.identity.node) && replica.isAvailable(now),
-  );
+  const able = eligible(permitted(ask.model, key, deps), now, deps.options.health).filter(({ identity }) => !exceptNodes.has(identity.node));
   if (able.length === 0) {
     throw new MeridianError('overloaded', { message: `No replica of '${ask.model}' can serve now.`, retryAfterMs: NOT_READY_RETRY_MS });
   }

@@ -1,47 +1,62 @@
 import type { Rng } from '../core/index.ts';
+import { SuccessWindow } from './success-window.ts';
 
 export interface BreakerOptions {
   /** Failures in a row that open it. */
   readonly failuresMax: number;
-  /** First time open; doubles with each opening that no success came between. */
+  /** It also opens below this share of successes within `windowMs`, once so many attempts ended there. */
+  readonly successRateMin: number;
+  readonly windowMs: number;
+  readonly attemptsMin: number;
+  /** First time open; doubles with each opening, and halves again for each `windowMs` it stays closed. */
   readonly openMs: number;
   readonly openMsMax: number;
+  /** Attempts that are let through when the time is over; all of them must show progress before it closes. */
+  readonly probes: number;
+  /** A probe that shows nothing for so long makes way for another one. */
+  readonly probeMs: number;
 }
 
 export type BreakerState =
-  | { readonly kind: 'closed'; readonly failures: number; readonly openings: number }
+  | { readonly kind: 'closed'; readonly sinceMs: number; readonly failures: number; readonly openings: number }
   | { readonly kind: 'open'; readonly untilMs: number; readonly openings: number }
-  | { readonly kind: 'half-open'; readonly openings: number };
+  | { readonly kind: 'half-open'; readonly startsMs: readonly number[]; readonly progressed: number; readonly openings: number };
 
 /** An attempt that was let through. What it tells counts only in the state it began in: later, it is old news. */
 export interface BreakerPass {
-  /** It showed progress. On probation that closes the breaker, and one more failure opens it again. */
-  progressed(): void;
+  /** Its first token came. */
+  progressed(now: number): void;
   /** Its end; the only one. */
-  succeeded(): void;
+  succeeded(now: number): void;
   failed(now: number): void;
   /** It told nothing about the replica. */
   ignored(): void;
 }
 
 /**
- * Decides whether a replica may be tried: closed → open → half-open, where one probe at a time decides. A client's own
- * fault and a client that left are no evidence.
+ * Decides whether a replica may be tried: closed → open → half-open, where a few probes decide. A client's own fault and a
+ * client that left are no evidence.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
   readonly #rng: Rng;
-  #state: BreakerState = { kind: 'closed', failures: 0, openings: 0 };
-  /** Rises whenever the kind of state changes. */
+  readonly #window: SuccessWindow;
+  #state: BreakerState = { kind: 'closed', sinceMs: 0, failures: 0, openings: 0 };
+  /** Rises whenever it opens, and whenever probing begins. */
   #era = 0;
 
   constructor(options: BreakerOptions, rng: Rng) {
     this.#options = options;
     this.#rng = rng;
+    this.#window = new SuccessWindow(options.windowMs);
   }
 
   get state(): BreakerState {
     return this.#state;
+  }
+
+  get isClosed(): boolean {
+    return this.#state.kind === 'closed';
   }
 
   /** Whether `tryEnter` would let an attempt through. */
@@ -52,64 +67,105 @@ export class Breaker {
       case 'open':
         return now >= this.#state.untilMs;
       case 'half-open':
-        return false;
+        return this.#underWay(this.#state, now).length + this.#state.progressed < this.#options.probes;
     }
   }
 
   /** Lets an attempt through, or not: null. */
   tryEnter(now: number): BreakerPass | null {
-    if (!this.allows(now)) return null;
-    const { kind, openings } = this.#state;
-    if (kind === 'closed') return this.#pass();
-    this.#become({ kind: 'half-open', openings });
-    return this.#pass();
+    return this.allows(now) ? this.enter(now) : null;
   }
 
-  #pass(): BreakerPass {
-    let era = this.#era;
-    const now = (act: () => void): void => {
+  /** Lets an attempt through whatever the state, because there is no better replica. */
+  enter(now: number): BreakerPass {
+    const state = this.#state;
+    if (state.kind === 'closed') return this.#pass(null);
+    const before = state.kind === 'half-open' ? state : { progressed: 0, startsMs: [] };
+    const startsMs = [...this.#underWay(before, now), now];
+    this.#become({ kind: 'half-open', startsMs, progressed: before.progressed, openings: state.openings });
+    return this.#pass(now);
+  }
+
+  #pass(probeMs: number | null): BreakerPass {
+    const era = this.#era;
+    let hasProgressed = false;
+    const inEra = (act: () => void): void => {
       if (era === this.#era) act();
     };
+    const progressed = (now: number): void => {
+      if (hasProgressed) return;
+      hasProgressed = true;
+      inEra(() => this.#progressed(probeMs, now));
+    };
     return {
-      progressed: () =>
-        now(() => {
-          this.#progressed();
-          era = this.#era;
+      progressed,
+      succeeded: (now) => {
+        progressed(now);
+        inEra(() => this.#succeeded(now));
+      },
+      failed: (now) => inEra(() => this.#failed(now)),
+      ignored: () =>
+        inEra(() => {
+          if (!hasProgressed) this.#leave(probeMs);
         }),
-      succeeded: () => now(() => this.#become({ kind: 'closed', failures: 0, openings: 0 })),
-      failed: (nowMs) => now(() => this.#failed(nowMs)),
-      ignored: () => now(() => this.#ignored()),
     };
   }
 
-  #progressed(): void {
-    const { kind, openings } = this.#state;
-    if (kind === 'half-open') this.#become({ kind: 'closed', failures: this.#options.failuresMax - 1, openings });
+  /** Token progress is life: a probe's first token counts, and its end is not waited for. */
+  #progressed(probeMs: number | null, now: number): void {
+    if (this.#state.kind !== 'half-open') return;
+    this.#leave(probeMs);
+    const progressed = this.#state.progressed + 1;
+    if (progressed < this.#options.probes) return this.#become({ ...this.#state, progressed });
+    this.#window.clear();
+    // On probation: one more failure opens it again.
+    this.#become({ kind: 'closed', sinceMs: now, failures: this.#options.failuresMax - 1, openings: this.#state.openings });
+  }
+
+  #succeeded(now: number): void {
+    if (this.#state.kind !== 'closed') return;
+    this.#window.saw(true, now);
+    this.#become({ ...this.#state, failures: 0 });
   }
 
   #failed(now: number): void {
     const state = this.#state;
-    const failures = state.kind === 'closed' ? state.failures + 1 : this.#options.failuresMax;
-    if (failures >= this.#options.failuresMax) this.#open(now);
-    else this.#become({ kind: 'closed', failures, openings: state.openings });
+    if (state.kind !== 'closed') return this.#open(now, state.openings);
+    this.#window.saw(false, now);
+    const failures = state.failures + 1;
+    if (failures < this.#options.failuresMax && !this.#isRateLow(now)) return this.#become({ ...state, failures });
+    const healed = Math.floor(Math.max(0, now - state.sinceMs) / this.#options.windowMs);
+    this.#open(now, Math.max(0, state.openings - healed));
   }
 
-  /** A probe that told nothing makes way for another one. */
-  #ignored(): void {
-    const { kind, openings } = this.#state;
-    if (kind === 'half-open') this.#become({ kind: 'open', untilMs: -Infinity, openings });
+  #isRateLow(now: number): boolean {
+    const { attempts, successRate } = this.#window.at(now);
+    return attempts >= this.#options.attemptsMin && successRate < this.#options.successRateMin;
   }
 
-  #open(now: number): void {
+  /** A probe is under way no more. */
+  #leave(probeMs: number | null): void {
+    if (this.#state.kind !== 'half-open' || probeMs === null) return;
+    const startsMs = [...this.#state.startsMs];
+    const at = startsMs.indexOf(probeMs);
+    if (at >= 0) startsMs.splice(at, 1);
+    this.#state = { ...this.#state, startsMs };
+  }
+
+  #underWay({ startsMs }: { readonly startsMs: readonly number[] }, now: number): number[] {
+    return startsMs.filter((startMs) => now - startMs < this.#options.probeMs);
+  }
+
+  #open(now: number, openings: number): void {
     const { openMs, openMsMax } = this.#options;
-    const { openings } = this.#state;
     const spanMs = Math.min(openMsMax, openMs * 2 ** Math.min(openings, 30));
     const jitter = 0.5 + this.#rng.next();
     this.#become({ kind: 'open', untilMs: now + spanMs * jitter, openings: openings + 1 });
   }
 
+  /** Probes that close the breaker go on being listened to: what they tell next is of the state they made. */
   #become(state: BreakerState): void {
-    if (state.kind !== this.#state.kind) this.#era += 1;
+    if (state.kind !== this.#state.kind && state.kind !== 'closed') this.#era += 1;
     this.#state = state;
   }
 }

@@ -29,6 +29,16 @@ export type ReplicaLoad = Pick<
 
 export type AttemptVerdict = 'success' | 'failure' | 'ignored';
 
+/** By what a replica is judged. Times in milliseconds. */
+export interface ReplicaHealthOptions {
+  readonly breaker: BreakerOptions;
+  /** One that comes back is loaded from this share of its speed up, over so long. */
+  readonly slowStartFrom: number;
+  readonly slowStartMs: number;
+  /** One that is answering and gives no token on any stream for so long gets nothing new: it may be stuck. */
+  readonly silentMs: number;
+}
+
 /** A shorter round trip is nearer the truth than a longer one: what delays a ping is mostly our own being busy. */
 const RTT_WEIGHT = { shorter: 0.5, longer: 0.1 };
 
@@ -37,6 +47,8 @@ export class Replica {
   readonly identity: ReplicaIdentity;
   readonly upstream: Upstream;
   readonly breaker: Breaker;
+  readonly #health: ReplicaHealthOptions;
+  readonly #rng: Rng;
   /** What waits there. */
   readonly backlog = new Backlog();
   /** How fast it is, as learned. */
@@ -54,12 +66,19 @@ export class Replica {
   #loadAtMs = 0;
   #rttMs: number | null = null;
   #inFlight = 0;
+  /** Attempts whose first token has come. */
+  #answering = 0;
+  /** When a token last came on any stream of this gateway. */
+  #heardAtMs = 0;
+  #ramp: Ramp | null = null;
 
-  constructor(identity: ReplicaIdentity, upstream: Upstream, breaker: BreakerOptions, rng: Rng, pace: PacePrior = PACE_PRIOR) {
+  constructor(identity: ReplicaIdentity, upstream: Upstream, health: ReplicaHealthOptions, rng: Rng, pace: PacePrior = PACE_PRIOR) {
     this.identity = identity;
     this.upstream = upstream;
     this.pace = new Pace(pace);
-    this.breaker = new Breaker(breaker, rng);
+    this.breaker = new Breaker(health.breaker, rng);
+    this.#health = health;
+    this.#rng = rng;
   }
 
   get state(): NodeState {
@@ -89,7 +108,8 @@ export class Replica {
     return this.#inFlight;
   }
 
-  setState(state: NodeState, reason: string): void {
+  setState(state: NodeState, reason: string, now: number): void {
+    if (state === 'ready' && this.#state !== 'ready') this.#startSlowly(now);
     this.#state = state;
     this.#reason = reason;
   }
@@ -112,34 +132,83 @@ export class Replica {
     this.#rttMs = before + (rttMs < before ? RTT_WEIGHT.shorter : RTT_WEIGHT.longer) * (rttMs - before);
   }
 
-  /** Whether an attempt may be made at all. */
-  isAvailable(now: number): boolean {
-    return this.#state === 'ready' && this.breaker.allows(now);
+  /** Token progress on one of its streams. */
+  heard(now: number): void {
+    this.#heardAtMs = now;
   }
 
-  /** Starts an attempt; null when the breaker says no. The permit must be ended exactly once. */
+  /** It has begun to answer, and no token has come for long on any stream. */
+  isSilent(now: number): boolean {
+    return this.#answering > 0 && now - this.#heardAtMs > this.#health.silentMs;
+  }
+
+  /** Whether there is nothing against an attempt there. */
+  isHealthy(now: number): boolean {
+    return this.#state === 'ready' && this.breaker.allows(now) && !this.isSilent(now);
+  }
+
+  /** Which share of its speed is counted on: less than 1 for a while after it came back. */
+  rampAt(now: number): number {
+    if (this.#ramp === null) return 1;
+    const share = this.#health.slowStartFrom + ((1 - this.#health.slowStartFrom) * (now - this.#ramp.fromMs)) / this.#ramp.spanMs;
+    if (share < 1) return Math.max(this.#health.slowStartFrom, share);
+    this.#ramp = null;
+    return 1;
+  }
+
+  /**
+   * Starts an attempt, whatever its breaker says: who may be tried is decided by `eligible`. Null when it is not ready. The
+   * permit must be ended exactly once.
+   */
   enter(now: number): AttemptPermit | null {
-    const pass = this.#state === 'ready' ? this.breaker.tryEnter(now) : null;
-    if (pass === null) return null;
+    if (this.#state !== 'ready') return null;
+    const pass = this.breaker.enter(now);
     this.#inFlight += 1;
-    let isEnded = false;
+    let stage: 'waiting' | 'answering' | 'ended' = 'waiting';
     return {
-      progressed: () => pass.progressed(),
+      progressed: (atMs) => {
+        if (stage !== 'waiting') return;
+        stage = 'answering';
+        this.#answering += 1;
+        this.#heardAtMs = atMs;
+        this.#tellBreaker(() => pass.progressed(atMs), atMs);
+      },
       end: (verdict, endedAtMs) => {
-        if (isEnded) throw new Error('an attempt permit was ended twice');
-        isEnded = true;
+        if (stage === 'ended') throw new Error('an attempt permit was ended twice');
+        if (stage === 'answering') this.#answering -= 1;
+        stage = 'ended';
         this.#inFlight -= 1;
         if (verdict !== 'ignored') this.failures.saw(verdict === 'failure', endedAtMs);
-        if (verdict === 'success') pass.succeeded();
-        else if (verdict === 'failure') pass.failed(endedAtMs);
-        else pass.ignored();
+        this.#tellBreaker(() => {
+          if (verdict === 'success') pass.succeeded(endedAtMs);
+          else if (verdict === 'failure') pass.failed(endedAtMs);
+          else pass.ignored();
+        }, endedAtMs);
       },
     };
   }
+
+  /** A replica whose breaker closes comes back, too. */
+  #tellBreaker(tell: () => void, now: number): void {
+    const wasClosed = this.breaker.isClosed;
+    tell();
+    if (!wasClosed && this.breaker.isClosed) this.#startSlowly(now);
+  }
+
+  /** The span is longer or shorter by up to a fifth, so that what came back together does not rise in step. */
+  #startSlowly(now: number): void {
+    const { slowStartMs } = this.#health;
+    this.#ramp = slowStartMs <= 0 ? null : { fromMs: now, spanMs: slowStartMs * (0.8 + 0.4 * this.#rng.next()) };
+  }
+}
+
+interface Ramp {
+  readonly fromMs: number;
+  readonly spanMs: number;
 }
 
 export interface AttemptPermit {
   /** The first token came. */
-  progressed(): void;
+  progressed(now: number): void;
   end(verdict: AttemptVerdict, now: number): void;
 }

@@ -11,7 +11,7 @@ export function gatewayOptions(config: GatewayConfig): GatewayOptions {
     limits: config.limits,
     timeouts: { ...timeouts, keepAliveMs: keepAliveCommentMs, settlementMs: SETTLEMENT_MS },
     retries: config.retries,
-    breaker: config.breaker,
+    health: config.health,
     exposeReplica: config.routingHeaders.exposeReplica,
     logRequests: config.telemetry.logRequests,
   };

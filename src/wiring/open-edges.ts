@@ -58,6 +58,6 @@ function unreadyReasons({ journal, fleet, clock }: GatewayDeps, isLeaving: boole
   if (isLeaving) reasons.push('draining');
   if (!journal.healthy) reasons.push('the usage journal cannot be written');
   const now = clock.now();
-  if (!fleet.all().some((replica) => replica.isAvailable(now))) reasons.push('no replica can serve');
+  if (!fleet.all().some((replica) => replica.isHealthy(now))) reasons.push('no replica can serve');
   return reasons;
 }

@@ -4,7 +4,7 @@ import type { Journal } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger, Rng } from '../core/index.ts';
 import { AgentlessReplica, NodeLinks, SettlementInbox } from '../gateway/index.ts';
-import { Fleet, PACE_PRIOR, type PacePrior } from '../health/index.ts';
+import { Fleet, PACE_PRIOR, type PacePrior, type ReplicaHealthOptions } from '../health/index.ts';
 import { LINK_PATH } from '../link/index.ts';
 import type { PrefixSink } from '../prefix/index.ts';
 import { listen, tlsOf } from './listener.ts';
@@ -44,7 +44,7 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
       ...config.link,
       token: listener.token,
       streamBufferBytesMax: config.limits.streamBufferBytesMax,
-      breaker: config.breaker,
+      health: replicaHealth(config),
       pace: pacePrior(config),
       members: { gateway: config.gateway.id, gateways: [] },
     },
@@ -67,11 +67,15 @@ function agentless(
   world: World & { readonly prefixes: PrefixSink },
   teardown: Teardown,
 ) {
-  const { timeouts, limits, breaker, models } = config;
+  const { timeouts, limits, models } = config;
   const contextTokens = replica.contextTokens ?? Math.min(...replica.models.map((name) => models[name]?.contextTokens ?? 0));
   const answer = { eventBytesMax: EVENT_BYTES_MAX, answerBytesMax: limits.answerBytesMax };
-  const bounds = { connectMs: timeouts.connectMs, attemptsMax: limits.inFlightMax, answer, breaker, pace: pacePrior(config) };
+  const bounds = { connectMs: timeouts.connectMs, attemptsMax: limits.inFlightMax, answer, health: replicaHealth(config), pace: pacePrior(config) };
   return teardown.add(new AgentlessReplica({ ...replica, contextTokens }, bounds, world)).replica;
+}
+
+function replicaHealth({ breaker, health }: GatewayConfig): ReplicaHealthOptions {
+  return { breaker, ...health };
 }
 
 function pacePrior({ balancer }: GatewayConfig): PacePrior {

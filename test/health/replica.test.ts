@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Fleet, Replica, type ReplicaLoad } from '../../src/health/index.ts';
+import { Fleet, Replica, type ReplicaHealthOptions, type ReplicaLoad } from '../../src/health/index.ts';
+import { TEST_HEALTH } from '../support/replicas.ts';
 
 const UPSTREAM = { lastDispatch: 0, dispatch: () => true };
 const LOAD: ReplicaLoad = {
@@ -14,22 +15,22 @@ const LOAD: ReplicaLoad = {
   decodeTokensPerS: null,
 };
 
-function replica(id = 'r', models = ['m']): Replica {
+function replica(id = 'r', models = ['m'], more: Partial<ReplicaHealthOptions> = {}): Replica {
   const identity = { id, node: id, region: 'here', engine: 'sglang', models, contextTokens: 1_000, runningMax: null, kvTokens: null };
-  return new Replica(identity, UPSTREAM, { failuresMax: 2, openMs: 100, openMsMax: 100 }, { next: () => 0.5 });
+  return new Replica(identity, UPSTREAM, { ...TEST_HEALTH, breaker: { ...TEST_HEALTH.breaker, failuresMax: 2 }, ...more }, { next: () => 0.5 });
 }
 
-function readyReplica(): Replica {
-  const one = replica();
-  one.setState('ready', '');
+function readyReplica(more: Partial<ReplicaHealthOptions> = {}): Replica {
+  const one = replica('r', ['m'], more);
+  one.setState('ready', '', 0);
   return one;
 }
 
 describe('a replica', () => {
   test.each(['starting', 'warming', 'draining', 'unhealthy'] as const)('that is %s takes no attempt', (state) => {
     const one = replica();
-    one.setState(state, 'for a reason');
-    expect(one.isAvailable(0)).toBe(false);
+    one.setState(state, 'for a reason', 0);
+    expect(one.isHealthy(0)).toBe(false);
     expect(one.enter(0)).toBeNull();
     expect(one.inFlight).toBe(0);
   });
@@ -47,13 +48,52 @@ describe('a replica', () => {
   test('is left alone after failures in a row, but not after clients that left', () => {
     const one = readyReplica();
     for (let i = 0; i < 10; i += 1) one.enter(0)?.end('ignored', 0);
-    expect(one.isAvailable(0)).toBe(true);
+    expect(one.isHealthy(0)).toBe(true);
     one.enter(0)?.end('failure', 0);
     one.enter(0)?.end('failure', 0);
-    expect(one.isAvailable(0)).toBe(false);
-    expect(one.enter(0)).toBeNull();
+    expect(one.isHealthy(0)).toBe(false);
     one.enter(100)?.end('success', 100);
-    expect(one.isAvailable(100)).toBe(true);
+    expect(one.isHealthy(100)).toBe(true);
+  });
+
+  test('that is answering and brings no token for long is left alone until one comes', () => {
+    const one = readyReplica({ silentMs: 1_000 });
+    const waiting = one.enter(0);
+    expect(one.isHealthy(5_000), 'a long prefill is no silence').toBe(true);
+    waiting?.progressed(5_000);
+    expect(one.isHealthy(6_000)).toBe(true);
+    expect(one.isHealthy(6_001)).toBe(false);
+    one.heard(6_500);
+    expect(one.isHealthy(7_000)).toBe(true);
+    expect(one.isHealthy(7_600)).toBe(false);
+    waiting?.end('failure', 7_600);
+    expect(one.isHealthy(7_600), 'nothing is under way any more').toBe(true);
+  });
+
+  test('that comes back is counted on for a tenth of its speed at first, and for all of it after about a minute', () => {
+    const one = readyReplica({ slowStartMs: 60_000, slowStartFrom: 0.1 });
+    expect(one.rampAt(0)).toBeCloseTo(0.1);
+    const half = one.rampAt(30_000);
+    expect(half).toBeGreaterThan(0.45);
+    expect(half).toBeLessThan(0.7);
+    expect(one.rampAt(72_000)).toBe(1);
+    one.setState('ready', '', 80_000);
+    expect(one.rampAt(80_000), 'it was ready all the time').toBe(1);
+    one.setState('unhealthy', 'for a reason', 90_000);
+    one.setState('ready', '', 95_000);
+    expect(one.rampAt(95_000)).toBeCloseTo(0.1);
+  });
+
+  test('starts slowly after its breaker closed', () => {
+    const one = readyReplica({ slowStartMs: 60_000 });
+    expect(one.rampAt(100_000)).toBe(1);
+    for (let i = 0; i < 2; i += 1) one.enter(100_000)?.end('failure', 100_000);
+    const probe = one.enter(100_100);
+    expect(one.rampAt(100_100)).toBe(1);
+    probe?.progressed(100_200);
+    expect(one.rampAt(100_200)).toBeLessThan(0.2);
+    probe?.end('success', 100_300);
+    expect(one.rampAt(100_300)).toBeLessThan(0.2);
   });
 
   test('keeps what we know we sent when a report does not know what waits', () => {

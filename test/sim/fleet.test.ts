@@ -18,8 +18,8 @@ import {
   type Workload,
 } from '../../src/sim/index.ts';
 
-const { admission, balancer, breaker } = gatewayDefaults();
-const OURS = meridian({ router: balancer, hold: admission, breaker, attemptsMax: 3 });
+const { admission, balancer, breaker, health } = gatewayDefaults();
+const OURS = meridian({ router: balancer, hold: admission, health: { breaker, ...health }, attemptsMax: 3 });
 const MINUTES = 8;
 
 function workloadOf(plan: FleetPlan, load: number, seed = 1, boundShare = 0): Workload {

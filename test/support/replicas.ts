@@ -1,6 +1,14 @@
 import { seededRng } from '../../src/core/index.ts';
-import { Replica, type ReplicaIdentity, type ReplicaLoad } from '../../src/health/index.ts';
+import { Replica, type ReplicaHealthOptions, type ReplicaIdentity, type ReplicaLoad } from '../../src/health/index.ts';
 import type { Upstream } from '../../src/openai/index.ts';
+
+/** Without slow start, and soon over. */
+export const TEST_HEALTH: ReplicaHealthOptions = {
+  breaker: { failuresMax: 3, successRateMin: 0.8, windowMs: 30_000, attemptsMin: 20, openMs: 100, openMsMax: 100, probes: 1, probeMs: 10_000 },
+  slowStartFrom: 0.1,
+  slowStartMs: 0,
+  silentMs: 5_000,
+};
 
 const NOWHERE: Upstream = { lastDispatch: 0, dispatch: () => true };
 
@@ -34,8 +42,8 @@ export function readyReplica(id: string, more: Partial<ReplicaIdentity> = {}, up
     ...more,
   };
   const pace = { prefillTokensPerS: 10_000, stepMs: 0, tpotMs: 20, tpotPerRequestMs: 0.5 };
-  const replica = new Replica(identity, upstream, { failuresMax: 3, openMs: 100, openMsMax: 100 }, seededRng(1), pace);
-  replica.setState('ready', '');
+  const replica = new Replica(identity, upstream, TEST_HEALTH, seededRng(1), pace);
+  replica.setState('ready', '', 0);
   return replica;
 }
 

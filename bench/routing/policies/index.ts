@@ -26,6 +26,6 @@ export const POLICIES: readonly MindFactory[] = [
 
 /** Meridian as it is configured by default. */
 function meridianByDefaults(): MindFactory {
-  const { admission, balancer, breaker, retries } = gatewayDefaults();
-  return meridian({ router: balancer, hold: admission, breaker, attemptsMax: retries.attemptsMax });
+  const { admission, balancer, breaker, health, retries } = gatewayDefaults();
+  return meridian({ router: balancer, hold: admission, health: { breaker, ...health }, attemptsMax: retries.attemptsMax });
 }

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { Cancel, Clock, Logger, Rng } from '../../core/index.ts';
 import { EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter, type EngineAttemptDeps } from '../../engine/index.ts';
-import { Replica, type BreakerOptions, type PacePrior } from '../../health/index.ts';
+import { Replica, type PacePrior, type ReplicaHealthOptions } from '../../health/index.ts';
 import type { AttemptDispatch, EngineAnswerLimits, Upstream } from '../../openai/index.ts';
 import { EngineMirror, type PrefixSink } from '../../prefix/index.ts';
 import { AgentlessAttempt } from './agentless-attempt.ts';
@@ -25,7 +25,7 @@ export interface AgentlessBounds {
   readonly connectMs: number;
   readonly attemptsMax: number;
   readonly answer: EngineAnswerLimits;
-  readonly breaker: BreakerOptions;
+  readonly health: ReplicaHealthOptions;
   readonly pace: PacePrior;
 }
 
@@ -84,7 +84,7 @@ export class AgentlessReplica implements Upstream {
     const { id, region, models, contextTokens, maxRunning } = options;
     const identity = { id, node: id, region, engine: options.engine, models, contextTokens, runningMax: maxRunning, kvTokens: options.kvTokens ?? null };
     const pace = { ...bounds.pace, prefillTokensPerS: options.prefillTokensPerS };
-    this.replica = new Replica(identity, this, bounds.breaker, deps.rng, pace);
+    this.replica = new Replica(identity, this, bounds.health, deps.rng, pace);
     this.#stopTelling = deps.clock.every(MIRROR_MS, () => this.#tellChanges());
     this.#stopPolling = deps.clock.every(options.pollMs, () => void this.#poll());
     void this.#poll();
@@ -112,7 +112,7 @@ export class AgentlessReplica implements Upstream {
 
   /** What comes back may be another engine, with an empty cache. */
   #lost(): void {
-    this.replica.setState('unhealthy', 'it does not answer');
+    this.replica.setState('unhealthy', 'it does not answer', this.#deps.clock.now());
     this.#mirror.cache.clear();
     this.#deps.prefixes.clear(this.#options.id);
   }
@@ -146,7 +146,7 @@ export class AgentlessReplica implements Upstream {
         this.replica.report({ ...load, seq: this.#seq, ageMs: clock.now() - startedMs }, seen, clock.now());
       }
       this.#failures = 0;
-      this.replica.setState('ready', '');
+      this.replica.setState('ready', '', clock.now());
     } catch (error) {
       this.#failures += 1;
       if (this.#failures === POLL_FAILURES_MAX) this.#deps.log.warn({ replica: this.#options.id, error }, 'replica does not answer');

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { WebSocket } from 'ws';
 import type { Clock, Logger, Rng } from '../../core/index.ts';
-import { Replica, type BreakerOptions, type Fleet, type PacePrior } from '../../health/index.ts';
+import { Replica, type Fleet, type PacePrior, type ReplicaHealthOptions } from '../../health/index.ts';
 import type { PrefixSink } from '../../prefix/index.ts';
 import { ReplicaPrefixes } from './replica-prefixes.ts';
 import {
@@ -20,7 +20,7 @@ export interface NodeLinksOptions {
   readonly deadMs: number;
   readonly streamBufferBytesMax: number;
   readonly heldBytesMax: number;
-  readonly breaker: BreakerOptions;
+  readonly health: ReplicaHealthOptions;
   readonly pace: PacePrior;
   /** Told to each node: who this gateway is, and which others there are. */
   readonly members: Omit<MembersMessage, 'type'>;
@@ -82,7 +82,7 @@ export class NodeLinks {
           onLoad: (load) =>
             node.replicas.get(load.replica)?.report(load, load.seenStream, this.#deps.clock.now()),
           onState: ({ state, reason }) => {
-            for (const replica of node.replicas.values()) replica.setState(state, reason);
+            for (const replica of node.replicas.values()) replica.setState(state, reason, this.#deps.clock.now());
           },
           onSettled: this.#deps.onSettled,
           onPrefix: (event) => node.prefixes?.take(event),
@@ -128,7 +128,7 @@ export class NodeLinks {
           kvTokens: hello.kvTokens,
         },
         link,
-        this.#options.breaker,
+        this.#options.health,
         rng,
         this.#options.pace,
       );

@@ -1,7 +1,7 @@
 import { EdgeHold, type EdgeHoldOptions, type Holdable } from '../../admission/index.ts';
 import { ExpectedOutput, Router, type Candidate, type Placement, type RoutedAttempt, type RouterOptions } from '../../balancer/index.ts';
 import type { Rng } from '../../core/index.ts';
-import { Fleet, PACE_PRIOR, Replica, type AttemptPermit, type BreakerOptions } from '../../health/index.ts';
+import { eligible, Fleet, PACE_PRIOR, Replica, type AttemptPermit, type EligibleOptions, type ReplicaHealthOptions } from '../../health/index.ts';
 import type { NodeState } from '../../link/index.ts';
 import type {
   FleetAttempt,
@@ -21,7 +21,7 @@ const PUMP_MS = 10;
 export interface MeridianOptions {
   readonly router: Omit<RouterOptions, 'homeRegion'>;
   readonly hold: EdgeHoldOptions;
-  readonly breaker: BreakerOptions;
+  readonly health: ReplicaHealthOptions & EligibleOptions;
   readonly attemptsMax: number;
 }
 
@@ -61,7 +61,7 @@ class MeridianMind implements GatewayMind {
 
   linked({ id, node, region, kvTokens, contextTokens, runningMax }: FleetReplica): void {
     const identity = { id, node, region, engine: 'sim', models: [MODEL], contextTokens, runningMax, kvTokens };
-    this.#fleet.add(new Replica(identity, NO_UPSTREAM, this.#options.breaker, this.#rng, PACE_PRIOR));
+    this.#fleet.add(new Replica(identity, NO_UPSTREAM, this.#options.health, this.#rng, PACE_PRIOR));
   }
 
   unlinked(replicaId: string): void {
@@ -70,7 +70,7 @@ class MeridianMind implements GatewayMind {
   }
 
   stateChanged(replicaId: string, state: NodeState): void {
-    this.#fleet.get(replicaId)?.setState(state, '');
+    this.#fleet.get(replicaId)?.setState(state, '', this.#world.now());
   }
 
   roundTrip(replicaId: string, rttMs: number): void {
@@ -100,7 +100,7 @@ class MeridianMind implements GatewayMind {
 
   firstToken(attempt: FleetAttempt): void {
     const tried = this.#tried.get(attempt);
-    tried?.permit.progressed();
+    tried?.permit.progressed(this.#world.now());
     tried?.routed.began(this.#world.now(), true);
     this.#pump();
   }
@@ -176,15 +176,13 @@ class MeridianMind implements GatewayMind {
   }
 
   #able({ regions, promptTokens }: FleetRequest, exceptNodes: ReadonlySet<string>, now: number): Replica[] {
-    return this.#fleet
+    const may = this.#fleet
       .serving(MODEL)
       .filter(
-        (replica) =>
-          (regions === null || regions.includes(replica.identity.region)) &&
-          !exceptNodes.has(replica.identity.node) &&
-          replica.identity.contextTokens >= promptTokens &&
-          replica.isAvailable(now),
+        ({ identity }) =>
+          (regions === null || regions.includes(identity.region)) && !exceptNodes.has(identity.node) && identity.contextTokens >= promptTokens,
       );
+    return eligible(may, now, this.#options.health);
   }
 
   #dispatch(request: FleetRequest, placement: Placement, candidate: Candidate<Replica>, tried: ReadonlySet<string>, now: number): boolean {
