@@ -1,8 +1,8 @@
-import { InFlightLimit } from './admission/index.ts';
+import { InFlightLimit, RetryBudget } from './admission/index.ts';
 import { ExpectedOutput, Router, TokenRatio } from './balancer/index.ts';
 import type { GatewayConfig } from './config/index.ts';
 import { wait, type Clock, type Logger, type Rng } from './core/index.ts';
-import { ActiveRequests, gatewayMetrics, ReplicaAccess, RouteLog, Sweep, WaitingRoom, type GatewayDeps } from './gateway/index.ts';
+import { ActiveRequests, gatewayMetrics, Patience, ReplicaAccess, RouteLog, Sweep, WaitingRoom, type GatewayDeps } from './gateway/index.ts';
 import {
   gatewayOptions,
   modelOptions,
@@ -75,6 +75,8 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     router,
     expectedOutput: new ExpectedOutput(OUTPUT_KEYS_MAX),
     tokenRatio: new TokenRatio(Object.entries(config.models).map(([name, { bytesPerToken }]) => [name, bytesPerToken])),
+    patience: new Patience({ ...config.timeouts, hedge: config.hedge }),
+    retries: new RetryBudget({ share: config.retries.budgetShare, inFlightMin: config.retries.budgetMin }),
     routeLog: new RouteLog(config.balancer.explainMax),
     settlements,
     sweep,

@@ -87,7 +87,8 @@ export const gatewayProperties = {
   }),
   timeouts: section('How long to wait for what.', {
     connect_ms: milliseconds('Connecting to a replica.', 1_000),
-    first_token_ms: milliseconds('First token of an attempt.', 60_000),
+    first_token_ms: milliseconds('First token of an attempt, at the least …', 10_000),
+    first_token_factor: quantity('… and so many times what the slowest hundredth of prompts of its size needs, or what was predicted.', { default: 3, minimum: 1 }),
     stall_ms: milliseconds('Between two tokens.', 15_000),
     total_ms: milliseconds('A whole request.', 600_000),
     slow_reader_ms: milliseconds('A client that takes nothing.', 30_000),
@@ -99,6 +100,13 @@ export const gatewayProperties = {
     attempts_max: count('Attempts of one request, the first included.', { default: 3 }),
     jitter_min_ms: milliseconds('Shortest pause before another attempt.', 25),
     jitter_max_ms: milliseconds('Longest pause before another attempt.', 250),
+    budget_share: quantity('Retries under way, as a share of the other requests under way …', { default: 0.1, minimum: 0, maximum: 1 }),
+    budget_min: count('… and so many in any case.', { default: 3, minimum: 0 }),
+  }),
+  hedge: section('A second attempt on another node while the first one is late; who answers first goes on.', {
+    share: quantity('At most this share of the requests; 0: none.', { default: 0.02, minimum: 0, maximum: 1 }),
+    quantile: quantity('Late is a first token later than that of this share of prompts of its size.', { default: 0.95, minimum: 0, maximum: 1 }),
+    busy_share_max: quantity('None while the replicas of the model run a larger share of what they can.', { default: 0.7, minimum: 0, maximum: 1 }),
   }),
   breaker: section('When a replica is left alone for what it did.', {
     failures_max: count('Failures in a row that open the breaker.', { default: 3 }),

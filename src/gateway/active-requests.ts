@@ -16,6 +16,10 @@ export class ActiveRequests {
     };
   }
 
+  get size(): number {
+    return this.#contexts.size;
+  }
+
   has(requestId: string): boolean {
     for (const { request } of this.#contexts) if (request.id === requestId) return true;
     return false;
@@ -30,13 +34,14 @@ export class ActiveRequests {
   /** How far each has come: should this process die, it is settled by that. */
   checkpoints(now: number): Checkpoint[] {
     return [...this.#contexts].map((context) => {
-      const { request, attempts, current } = context;
-      const running = current === null ? [] : [progress(context, current)];
+      const { request, attempts, open } = context;
+      const running = [...open].map((one) => progress(context, one));
+      const answering = [...open].find(({ ttftMs }) => ttftMs !== null);
       return {
         requestId: request.id,
         elapsedMs: now - request.startedMs,
-        ttftMs: current?.ttftMs == null ? null : current.startedMs - request.startedMs + current.ttftMs,
-        usage: running[0]?.usage ?? NO_USAGE,
+        ttftMs: answering?.ttftMs == null ? null : answering.startedMs - request.startedMs + answering.ttftMs,
+        usage: running.find(({ id }) => id === answering?.id)?.usage ?? NO_USAGE,
         attempts: [...attempts, ...running],
       };
     });

@@ -53,8 +53,8 @@ export interface RequestContext {
   readonly route: LoggedRoute;
   /** Attempts that have ended, in order; in the end the last one is the one that counts. */
   readonly attempts: AttemptRecord[];
-  /** The attempt under way. */
-  current: OpenAttempt | null;
+  /** The attempts under way: one, or two while one is hedged. */
+  readonly open: Set<OpenAttempt>;
   /** Some attempt failed after its engine may have worked on it. */
   isWorkLost: boolean;
 }

@@ -8,6 +8,9 @@ import type { WaitingRoom } from './waiting-room.ts';
 export interface GatewayMetrics {
   settled(record: UsageRecord): void;
   refused(code: ErrorCode): void;
+  /** A request may be tried again; `isAllowed`: within the budget. */
+  retried(isAllowed: boolean): void;
+  hedged(): void;
 }
 
 /** GenAI semantic conventions' buckets, in seconds. */
@@ -59,6 +62,12 @@ export function gatewayMetrics(
     unit: '{request}',
     labels: ['error.type'],
   });
+  const retries = metrics.counter('meridian.retries', {
+    help: 'Further attempts before the first byte: made, or refused for want of budget.',
+    unit: '{attempt}',
+    labels: ['outcome'],
+  });
+  const hedges = metrics.counter('meridian.hedges', { help: 'Second attempts made because the first one was late.', unit: '{attempt}', labels: [] });
   registerGauges(metrics, read);
   return {
     settled(record) {
@@ -76,6 +85,12 @@ export function gatewayMetrics(
       ofType('reasoning').add(usage.reasoningTokens);
       requests.with({ 'gen_ai.request.model': model, outcome }).add(1);
       for (const { replica, region, outcome: how } of record.attempts) attempts.with({ replica, region, outcome: how }).add(1);
+    },
+    retried(isAllowed) {
+      retries.with({ outcome: isAllowed ? 'allowed' : 'refused' }).add(1);
+    },
+    hedged() {
+      hedges.with({}).add(1);
     },
     refused(code) {
       refusals.with({ 'error.type': code }).add(1);

@@ -19,7 +19,6 @@ export interface GatewayOptions {
   };
   readonly timeouts: {
     readonly connectMs: number;
-    readonly firstTokenMs: number;
     readonly stallMs: number;
     readonly totalMs: number;
     readonly slowReaderMs: number;

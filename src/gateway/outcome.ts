@@ -17,6 +17,9 @@ export type AnswerOutcome =
       readonly isAfterWork: boolean;
     };
 
+/** How an attempt ended: as its answer did, or because another attempt of the same request was sooner. */
+export type AttemptEnd = AnswerOutcome | { readonly kind: 'superseded' };
+
 export interface WholeAnswer {
   readonly status: number;
   readonly body: Buffer;

@@ -45,7 +45,7 @@ export async function serve(
       const planned = await plan(ask, key, reply, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
       const route = deps.routeLog.begin(request.id, ask.model, planned.placement, planned.heldMs);
-      const context: RequestContext = { request, key, ask, reply, span, shown, route, attempts: [], current: null, isWorkLost: false };
+      const context: RequestContext = { request, key, ask, reply, span, shown, route, attempts: [], open: new Set(), isWorkLost: false };
       await answer(context, planned, deps);
       // Until then the request is under way: a drain must not cut what the client has not taken yet.
       await reply.taken(deps.options.timeouts.slowReaderMs);
@@ -85,10 +85,10 @@ async function outcomeOf(context: RequestContext, planned: Plan, deps: GatewayDe
     const error = asMeridianError(thrown);
     deps.log.error({ request: context.request.id, error: thrown }, 'an answer was given up');
     const outcome: AnswerOutcome = { kind: 'failed', error, settlement: null, ...NO_ONES_FAULT };
-    const { current } = context;
-    if (current === null) return outcome;
-    current.stream.abort(new AttemptError('cancelled', 'the gateway failed', null));
-    await closeAttempt(context, current, outcome, deps);
+    for (const open of [...context.open]) {
+      open.stream.abort(new AttemptError('cancelled', 'the gateway failed', null));
+      await closeAttempt(context, open, outcome, deps);
+    }
     return outcome;
   }
 }

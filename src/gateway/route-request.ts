@@ -1,7 +1,7 @@
 import type { ApiKeyRecord } from '../accounts/index.ts';
 import type { Placement, Route } from '../balancer/index.ts';
 import { MeridianError } from '../core/index.ts';
-import { eligible, type Replica } from '../health/index.ts';
+import { eligible, type Replica, type ReplicaIdentity } from '../health/index.ts';
 import type { Ask } from './context.ts';
 import type { GatewayDeps } from './deps.ts';
 
@@ -10,7 +10,7 @@ type RoutingDeps = Pick<GatewayDeps, 'fleet' | 'access' | 'clock' | 'router' | '
 const NOT_READY_RETRY_MS = 2_000;
 
 /**
- * Ranks the replicas that may serve the request now, `exceptNodes` left out. Throws `permission_denied` when its key may use
+ * Ranks the replicas that may serve the request now, as far as `may` allows them. Throws `permission_denied` when its key may use
  * none of those that serve the model, and `overloaded` when none of them can take it now.
  */
 export function routeRequest(
@@ -18,10 +18,10 @@ export function routeRequest(
   placement: Placement,
   key: ApiKeyRecord,
   deps: RoutingDeps,
-  exceptNodes: ReadonlySet<string> = new Set(),
+  may: (identity: ReplicaIdentity) => boolean = () => true,
 ): Route {
   const now = deps.clock.now();
-  const able = eligible(permitted(ask.model, key, deps), now, deps.options.health).filter(({ identity }) => !exceptNodes.has(identity.node));
+  const able = eligible(permitted(ask.model, key, deps), now, deps.options.health).filter(({ identity }) => may(identity));
   if (able.length === 0) {
     throw new MeridianError('overloaded', { message: `No replica of '${ask.model}' can serve now.`, retryAfterMs: NOT_READY_RETRY_MS });
   }

@@ -1,63 +1,119 @@
-import { expect, test } from 'vitest';
-import { noLog, seededRng } from '../../src/core/index.ts';
-import { Router } from '../../src/balancer/index.ts';
-import { ReplicaAccess, Sweep, type GatewayDeps } from '../../src/gateway/index.ts';
-import type { RequestContext } from '../../src/gateway/context.ts';
-import { attempt } from '../../src/gateway/stages/attempt.ts';
-import { Fleet } from '../../src/health/index.ts';
-import { AttemptError, type Upstream } from '../../src/openai/index.ts';
-import { ManualClock } from '../support/manual-clock.ts';
-import { readyReplica } from '../support/replicas.ts';
-import { RANK_OPTIONS } from '../balancer/rank-options.ts';
+import { describe, expect, test } from 'vitest';
+import { AttemptHarness } from './attempt-harness.ts';
 
-const NAMES = ['a', 'b', 'c'];
+const SAME = { a: {}, b: {}, c: {} };
 
-test('a replica that is lost in the pause before its try costs no try', async () => {
-  const clock = new ManualClock();
-  const fleet = new Fleet();
-  const tried: string[] = [];
-  for (const id of NAMES) {
-    const upstream: Upstream = {
-      lastDispatch: 1,
-      dispatch(_options, handler) {
-        tried.push(id);
-        handler.onResponseError?.({} as never, new AttemptError('unreachable', 'gone', null));
-        return false;
-      },
-    };
-    fleet.add(readyReplica(id, {}, upstream));
-  }
-  const router = new Router({ ...RANK_OPTIONS, regionPriceMs: {}, stickyMs: 0, prefixBlocksMax: 1, sessionsMax: 1 }, { next: () => 0 });
-  const deps = {
-    clock,
-    router,
-    access: new ReplicaAccess([]),
-    waitingRoom: { roomMayHaveCome() {} },
-    rng: seededRng(1),
-    log: noLog,
-    fleet,
-    sweep: new Sweep(clock, 100, noLog),
-    cacheSalt: () => '',
-    options: { retries: { attemptsMax: 2, jitterMinMs: 10, jitterMaxMs: 10 }, timeouts: { firstTokenMs: 1_000, totalMs: 1_000 } },
-  } as unknown as GatewayDeps;
-  const context = {
-    request: { id: 'req_1', endpoint: 'completions', startedMs: 0 },
-    ask: { hints: { priority: 'standard' }, model: 'm', streamed: true, body: Buffer.alloc(0), promptTokensEstimate: 1 },
-    key: { organization: 'org', regions: null },
-    reply: { isGone: false, onGone() {} },
-    route: { attempts: [] },
-    attempts: [],
-    current: null,
-  } as unknown as RequestContext;
-  const placement = { model: 'm', promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null };
-  const route = router.route(placement, NAMES.map((id) => fleet.get(id)).filter((replica) => replica !== undefined), 0);
-  const over = attempt(context, { placement, route, heldMs: 0 }, deps);
-  for (let turn = 0; clock.pending < 2; turn += 1) {
-    if (turn > 1_000) throw new Error('the pause did not begin');
-    await Promise.resolve();
-  }
-  fleet.remove('b');
-  clock.advance(10);
-  expect(await over).toMatchObject({ kind: 'ended', outcome: { kind: 'failed' } });
-  expect(tried).toEqual(['a', 'c']);
+describe('a request whose attempt fails', () => {
+  test('loses no try by a replica that is lost in the pause before it', async () => {
+    const harness = new AttemptHarness(SAME, { attemptsMax: 2 });
+    const over = harness.run();
+    (await harness.dispatch(1)).fail();
+    await harness.until(() => harness.clock.pending >= 2, 'the pause did not begin');
+    harness.fleet.remove('b');
+    harness.clock.advance(10);
+    (await harness.dispatch(2)).fail();
+    expect(await over).toMatchObject({ kind: 'ended', outcome: { kind: 'failed' } });
+    expect(harness.tried).toEqual(['a', 'c']);
+    expect(harness.retries.retrying).toBe(0);
+  });
+
+  test('is tried on another node, and then in another region, even a dearer one', async () => {
+    const harness = new AttemptHarness({ a: { region: 'here' }, b: { region: 'here' }, c: { region: 'here' }, d: { region: 'far' } });
+    harness.fleet.get('d')?.measured(500);
+    const over = harness.run();
+    for (const number of [1, 2, 3]) {
+      (await harness.dispatch(number)).fail();
+      if (number === 3) break;
+      await harness.until(() => harness.clock.pending >= 2, 'the pause did not begin');
+      harness.clock.advance(10);
+    }
+    expect(await over).toMatchObject({ kind: 'ended' });
+    expect(harness.tried).toEqual(['a', 'b', 'd']);
+  });
+
+  test('ends with what it met when the budget of retries is used up', async () => {
+    const harness = new AttemptHarness(SAME, { budgetMin: 0 });
+    const over = harness.run();
+    (await harness.dispatch(1)).fail();
+    expect(await over).toMatchObject({ kind: 'ended', outcome: { kind: 'failed', error: { code: 'upstream_error' } } });
+    expect(harness.tried).toEqual(['a']);
+  });
+
+  test('holds its place in the budget until its retry has shown what comes of it', async () => {
+    const harness = new AttemptHarness(SAME);
+    const over = harness.run();
+    (await harness.dispatch(1)).fail();
+    await harness.until(() => harness.retries.retrying === 1, 'the retry was not counted');
+    harness.clock.advance(10);
+    const second = await harness.dispatch(2);
+    expect(harness.retries.retrying).toBe(1);
+    second.answer();
+    expect(await over).toMatchObject({ kind: 'answering' });
+    expect(harness.retries.retrying).toBe(0);
+  });
+});
+
+describe('an attempt that is late', () => {
+  test('is given up, and another node tried, when no token came in time', async () => {
+    const harness = new AttemptHarness(SAME, { firstTokenMs: 1_000 });
+    const over = harness.run();
+    const first = await harness.dispatch(1);
+    harness.clock.advance(1_100);
+    expect(first.isAborted).toBe(true);
+    await harness.until(() => harness.clock.pending >= 2, 'the pause did not begin');
+    harness.clock.advance(10);
+    (await harness.dispatch(2)).answer();
+    expect(await over).toMatchObject({ kind: 'answering', attempt: { replica: { identity: { id: 'b' } } } });
+    expect(harness.context.attempts).toMatchObject([{ replica: 'a', outcome: 'failed', errorCode: 'upstream_timeout' }]);
+  });
+
+  test('gets another one beside it; who answers first goes on, and the other is cancelled and counts for nothing', async () => {
+    const harness = new AttemptHarness(SAME, { hedgeAfterMs: 300 });
+    const over = harness.run();
+    const slow = await harness.dispatch(1);
+    harness.clock.advance(300);
+    const other = await harness.dispatch(2);
+    expect(harness.context.open.size).toBe(2);
+    other.answer();
+    expect(await over).toMatchObject({ kind: 'answering', attempt: { replica: { identity: { id: 'b' } } } });
+    expect(slow.isAborted).toBe(true);
+    expect(harness.context.open.size).toBe(1);
+    expect(harness.context.attempts).toMatchObject([{ replica: 'a', outcome: 'aborted', usage: null }]);
+    expect(harness.fleet.get('a')?.failures.at(0)).toBe(0);
+  });
+
+  test('may still win', async () => {
+    const harness = new AttemptHarness(SAME, { hedgeAfterMs: 300 });
+    const over = harness.run();
+    const slow = await harness.dispatch(1);
+    harness.clock.advance(300);
+    const other = await harness.dispatch(2);
+    slow.answer();
+    expect(await over).toMatchObject({ kind: 'answering', attempt: { replica: { identity: { id: 'a' } } } });
+    expect(other.isAborted).toBe(true);
+  });
+
+  test('is waited for when the one beside it fails, and a third node is tried when both have', async () => {
+    const harness = new AttemptHarness(SAME, { hedgeAfterMs: 300 });
+    const over = harness.run();
+    const slow = await harness.dispatch(1);
+    harness.clock.advance(300);
+    (await harness.dispatch(2)).fail();
+    await harness.until(() => harness.context.attempts.length === 1, 'the failure was not recorded');
+    slow.fail();
+    await harness.until(() => harness.clock.pending >= 2, 'the pause did not begin');
+    harness.clock.advance(10);
+    (await harness.dispatch(3)).answer();
+    expect(await over).toMatchObject({ kind: 'answering' });
+    expect(harness.tried).toEqual(['a', 'b', 'c']);
+  });
+
+  test('gets none beside it when it answers before', async () => {
+    const harness = new AttemptHarness(SAME, { hedgeAfterMs: 300 });
+    const over = harness.run();
+    (await harness.dispatch(1)).answer();
+    expect(await over).toMatchObject({ kind: 'answering' });
+    harness.clock.advance(1_000);
+    expect(harness.tried).toEqual(['a']);
+  });
 });

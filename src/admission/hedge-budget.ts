@@ -1,0 +1,24 @@
+/** So many hedges may come together after a quiet time. */
+const SAVED_MAX = 5;
+
+/** Bounds second attempts to a share of the requests: each request saves up a part of one. */
+export class HedgeBudget {
+  readonly #share: number;
+  #saved = 0;
+
+  constructor(share: number) {
+    this.#share = share;
+  }
+
+  /** A request came. */
+  earn(): void {
+    this.#saved = Math.min(SAVED_MAX, this.#saved + this.#share);
+  }
+
+  /** Takes what one hedge costs, if there is so much. */
+  trySpend(): boolean {
+    if (this.#saved < 1) return false;
+    this.#saved -= 1;
+    return true;
+  }
+}

@@ -1,0 +1,73 @@
+import { HedgeBudget } from '../admission/index.ts';
+import { TtftQuantiles, type Fleet } from '../health/index.ts';
+
+export interface PatienceOptions {
+  /** The least time an attempt is given for its first token. */
+  readonly firstTokenMs: number;
+  /** The same as a multiple of what the slowest hundredth of prompts of its size needs, and of what was predicted. */
+  readonly firstTokenFactor: number;
+  readonly totalMs: number;
+  readonly hedge: {
+    /** Share of the requests that may get a second attempt while the first one waits; 0: none. */
+    readonly share: number;
+    /** How late a first token must be, beside others of its size. */
+    readonly quantile: number;
+    /** None while the replicas of the model run a larger share of what they can. */
+    readonly busyShareMax: number;
+  };
+}
+
+/** First tokens of a size that must be known before they say what is late. */
+const KNOWN_MIN = 100;
+const SLOWEST = 0.99;
+
+/** How long a first token is waited for: before another replica is asked, too, and before the attempt is given up. */
+export class Patience {
+  readonly #options: PatienceOptions;
+  readonly #quantiles = new TtftQuantiles();
+  readonly #budget: HedgeBudget;
+
+  constructor(options: PatienceOptions) {
+    this.#options = options;
+    this.#budget = new HedgeBudget(options.hedge.share);
+  }
+
+  /** A request is about to be tried for the first time. */
+  began(): void {
+    this.#budget.earn();
+  }
+
+  saw(promptTokens: number, ttftMs: number): void {
+    this.#quantiles.saw(promptTokens, ttftMs);
+  }
+
+  /** Milliseconds after which an attempt without a token has failed. Busy is not dead: what was predicted counts as well as what is usual. */
+  firstTokenMs(promptTokens: number, predictedMs: number): number {
+    const { firstTokenMs, firstTokenFactor, totalMs } = this.#options;
+    const usualMs = this.#quantiles.at(promptTokens, SLOWEST, KNOWN_MIN) ?? 0;
+    return Math.min(totalMs, Math.max(firstTokenMs, firstTokenFactor * Math.max(usualMs, predictedMs)));
+  }
+
+  /** Milliseconds after which a second attempt makes sense; null while nobody knows what is late. */
+  hedgeAfterMs(promptTokens: number): number | null {
+    const { share, quantile } = this.#options.hedge;
+    return share === 0 ? null : this.#quantiles.at(promptTokens, quantile, KNOWN_MIN);
+  }
+
+  /** Whether a second attempt may be made now; if so, it is taken from the budget. */
+  mayHedge(model: string, fleet: Pick<Fleet, 'serving'>): boolean {
+    return busyShare(model, fleet) <= this.#options.hedge.busyShareMax && this.#budget.trySpend();
+  }
+}
+
+/** Requests that run and wait at the replicas of a model, as a share of those that can run. */
+function busyShare(model: string, fleet: Pick<Fleet, 'serving'>): number {
+  let busy = 0;
+  let most = 0;
+  for (const { state, identity, load, inFlight } of fleet.serving(model)) {
+    if (state !== 'ready' || identity.runningMax === null) continue;
+    busy += Math.max(inFlight, load === null ? 0 : load.running + load.queued);
+    most += identity.runningMax;
+  }
+  return most === 0 ? 0 : busy / most;
+}
