@@ -76,7 +76,7 @@ function atMost(what: string, bound: number, reached: number, unit: string) {
 }
 
 function reporting(id: string, region: string): Replica {
-  const identity = { id, node: id, region, engine: 'sglang', models: ['m'], contextTokens: 163_840, runningMax: 256, kvTokens: 512_000 };
+  const identity = { id, node: id, region, engine: 'sglang', models: ['m'], contextTokens: 163_840, runningMax: 256, kvTokens: 512_000, continuation: 'none' as const };
   const { breaker, health } = gatewayDefaults();
   const upstream = { lastDispatch: 0, dispatch: () => true };
   const replica = new Replica(identity, upstream, { breaker, ...health }, rng, PACE_PRIOR);

@@ -16,7 +16,7 @@ await Promise.all(
         gateways: [fleetUrl],
         token,
         engine: {
-          kind: 'sglang',
+          kind: 'sglang', continuation: 'auto',
           url: `http://127.0.0.1:${enginePort}`,
           env: {},
           startTimeoutMs: 30_000,

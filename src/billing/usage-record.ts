@@ -49,6 +49,8 @@ export interface AttemptRecord {
   readonly region: string;
   /** Milliseconds since admission. */
   readonly startedMs: number;
+  /** Tokens of the answer that were there when it went on with it; 0 for one that began it. */
+  readonly resumedTokens: number;
   readonly outcome: Outcome;
   readonly errorCode: string | null;
   /** Null when nobody counted. An explicit zero is a count. */
@@ -69,6 +71,7 @@ export interface RunningAttempt {
   readonly replica: string;
   readonly region: string;
   readonly startedMs: number;
+  readonly resumedTokens: number;
   readonly predictedMs: number | null;
   readonly ttftMs: number | null;
   /** The gateway's estimate of what it has made so far. */

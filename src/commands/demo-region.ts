@@ -31,7 +31,7 @@ async function main(): Promise<void> {
         node: { id: `${region.name}-${i + 1}`, region: region.name },
         gateways: [`ws://127.0.0.1:${proxy.port}${pathname}`],
         token,
-        engine: { kind: 'sglang', url, env: {}, startTimeoutMs: 60_000, restart: { backoffMinMs: 1_000, backoffMaxMs: 10_000 } },
+        engine: { kind: 'sglang', continuation: 'auto', url, env: {}, startTimeoutMs: 60_000, restart: { backoffMinMs: 1_000, backoffMaxMs: 10_000 } },
         models,
         weightDtype: 'fp8',
         contextTokens,

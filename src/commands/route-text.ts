@@ -11,6 +11,7 @@ export interface ShownRoute {
 interface ShownAttempt {
   readonly replica: string;
   readonly chosen_by: string;
+  readonly resumed: { readonly tokens: number; readonly by: string } | null;
   readonly outcome: string | null;
   readonly predicted_ttft_ms: number | null;
   readonly actual_ttft_ms: number | null;
@@ -51,6 +52,7 @@ export function routeText(route: ShownRoute): string {
 function attemptText(attempt: ShownAttempt, number: number): string {
   const lines = [
     `attempt ${number} went to ${attempt.replica} (by ${attempt.chosen_by}): ${attempt.outcome ?? 'under way'}`,
+    ...(attempt.resumed === null ? [] : [`  went on with the answer after ${attempt.resumed.tokens} tokens, from their ${attempt.resumed.by === 'tokens' ? 'ids' : 'text'}`]),
     `  first token: predicted ${amount(attempt.predicted_ttft_ms)} ms, actual ${amount(attempt.actual_ttft_ms)} ms`,
     `  cached tokens: predicted ${amount(attempt.predicted_cached_tokens)}, actual ${amount(attempt.actual_cached_tokens)}`,
     '',

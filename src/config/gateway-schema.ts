@@ -28,6 +28,11 @@ const replica = requiredSection('An engine without a node daemon, reached by its
   models: list('Names of the models it serves, as under models.', text('Name of a model.'), { minItems: 1 }),
   api_key: Type.Optional(secret('Bearer token that the engine wants.', 1)),
   engine: choice('Which load report and which extensions the engine knows.', ['openai', 'sglang'], 'openai'),
+  continuation: choice(
+    'How it can go on with an answer that broke off elsewhere: from its text, from its token ids, or not at all. Auto: SGLang as it says itself, other engines not at all.',
+    ['auto', 'none', 'text', 'tokens'],
+    'auto',
+  ),
   max_running: count('Requests it decodes at once.', { default: 256 }),
   context_tokens: Type.Optional(count('Prompt and answer together; what the model allows without it.')),
   kv_tokens: Type.Optional(count('Size of its KV cache.')),

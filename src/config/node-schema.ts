@@ -6,6 +6,11 @@ const MIB = 1024 * 1024;
 
 const engine = section('The engine that this daemon fronts.', {
   kind: choice('Which load report and which extensions the engine knows.', ['sglang', 'openai'], 'sglang'),
+  continuation: choice(
+    'How it can go on with an answer that broke off elsewhere: from its text, from its token ids, or not at all. Auto: SGLang as it says itself, other engines not at all.',
+    ['auto', 'none', 'text', 'tokens'],
+    'auto',
+  ),
   url: url('Where the engine listens: keep it on the loopback.', ['http', 'https'], { default: 'http://127.0.0.1:30000' }),
   command: Type.Optional(list('Program and arguments that start the engine; without it, something else runs it.', text('One word.'), { minItems: 1 })),
   cwd: Type.Optional(text('Working directory of the engine.')),

@@ -30,6 +30,8 @@ export interface TracedAttempt {
   /** Milliseconds since the request was admitted. */
   readonly startedMs: number;
   readonly durationMs: number;
+  /** Tokens of the answer that were there when it went on with it; 0 for one that began it. */
+  readonly resumedTokens: number;
   /** Milliseconds from the attempt's start to its first token; null when none came. */
   readonly ttftMs: number | null;
   /** What the balancer expected `ttftMs` to be; null when it had no idea. */

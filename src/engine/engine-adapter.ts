@@ -8,6 +8,8 @@ export interface EngineInfo {
   readonly kvTokens: number | null;
   readonly runningMax: number | null;
   readonly contextTokens: number | null;
+  /** Whether it tells token ids along a stream, so that an answer can go on from them. */
+  readonly tellsTokenIds: boolean;
   /** Data-parallel ranks, each with a cache of its own. */
   readonly ranks: number;
 }
@@ -30,8 +32,11 @@ export interface EngineAdapter {
   readonly kind: string;
   /** Answers 2xx once the engine can serve. */
   readonly readinessPath: string;
-  /** The client's body with what this engine needs for counting, isolation and aborts; `rank` is the rank it runs on. */
-  prepareBody(body: Buffer, terms: AttemptTerms, rank: number): Buffer;
+  /**
+   * The client's body for `path` with what this engine needs for counting, isolation, aborts, and for going on with an answer
+   * or telling what that takes; `rank` is the rank it runs on.
+   */
+  prepareBody(path: string, body: Buffer, terms: AttemptTerms, rank: number): Buffer;
   /** Throws when the engine does not answer. */
   readInfo(): Promise<EngineInfo>;
   /** One entry per rank. Throws when the engine does not answer. */

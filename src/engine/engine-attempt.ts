@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Cancel, Clock } from '../core/index.ts';
-import { AttemptError, EngineAnswer, NO_USAGE, type AttemptTerms, type EngineAnswerLimits, type Settlement } from '../openai/index.ts';
+import { AttemptError, EngineAnswer, NO_USAGE, type AttemptTerms, type EngineAnswerLimits, type Settlement, type TokenNews } from '../openai/index.ts';
 
 type Controller = Dispatcher.DispatchController;
 type Headers = Record<string, string | string[] | undefined>;
@@ -27,7 +27,8 @@ export interface EngineAttemptListener {
   /** Bytes came from the engine, whether they are passed on or not. */
   onBytes(): void;
   onHead(status: number, headers: Headers): void;
-  onData(bytes: Buffer): void;
+  /** `news`: what the engine told of the tokens in `bytes`. */
+  onData(bytes: Buffer, news: TokenNews | null): void;
   /** Called exactly once. */
   onOver(end: EngineAttemptEnd): void;
 }
@@ -48,6 +49,7 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
   readonly #answer: EngineAnswer;
   #state: State = 'running';
   #controller: Controller | null = null;
+  #news: TokenNews | null = null;
   #cancelWait: Cancel = () => {};
   #cancelRepeat: Cancel = () => {};
 
@@ -60,8 +62,11 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
         onResponseStart: (_controller, status, headers) => {
           if (this.#state === 'running') listener.onHead(status, headers);
         },
+        onTokens: (news) => (this.#news = news),
         onResponseData: (_controller, bytes) => {
-          if (this.#state === 'running') listener.onData(bytes);
+          const news = this.#news;
+          this.#news = null;
+          if (this.#state === 'running') listener.onData(bytes, news);
         },
         onResponseEnd: () => this.#end(null),
         onResponseError: (_controller, error) => this.#end(error),

@@ -1,3 +1,4 @@
+export { continuationOf, type ContinuationSetting } from './continuation-of.ts';
 export type { EngineAdapter, EngineInfo, EngineLoad } from './engine-adapter.ts';
 export { EngineAttempt, type EngineAttemptDeps, type EngineAttemptEnd } from './engine-attempt.ts';
 export { EngineClient, EngineStatusError, isRefused } from './engine-client.ts';

@@ -1,17 +1,24 @@
-import { engineBody } from '../openai/index.ts';
+import { engineBody, type Continuation } from '../openai/index.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { EngineAdapter, InFlightCount } from './engine-adapter.ts';
 import { countOrNull, fields } from './json-fields.ts';
+import { resumedMembers } from './resumed-body.ts';
 
 /**
  * Any OpenAI-compatible engine: it gets the client's body and no field of ours, an attempt ends with its connection, and
  * its load is what the daemon has given it.
  */
-export function openaiAdapter(client: EngineClient, inFlight: InFlightCount): EngineAdapter {
+export function openaiAdapter(client: EngineClient, inFlight: InFlightCount, continuation: () => Continuation = () => 'none'): EngineAdapter {
   return {
     kind: 'openai',
     readinessPath: '/v1/models',
-    prepareBody: (body, terms) => engineBody(body, { streamed: terms.streamed, runningCounts: false }),
+    prepareBody(path, body, terms) {
+      const by = continuation();
+      // As vLLM wants it: the last message is left open, and none is opened after it.
+      const resumed =
+        terms.resume === null || by === 'none' ? {} : { ...resumedMembers(body, path, terms.resume, 'text'), ...(path.includes('chat') ? { add_generation_prompt: 'false' } : {}) };
+      return engineBody(body, { streamed: terms.streamed, runningCounts: false }, resumed);
+    },
     async readInfo() {
       const models: unknown = fields(await client.json('/v1/models'))['data'];
       const first = fields(Array.isArray(models) ? models[0] : null);
@@ -21,6 +28,7 @@ export function openaiAdapter(client: EngineClient, inFlight: InFlightCount): En
         kvTokens: null,
         runningMax: null,
         contextTokens: countOrNull(first['max_model_len']),
+        tellsTokenIds: false,
         ranks: 1,
       };
     },

@@ -1,21 +1,27 @@
-import { engineBody } from '../openai/index.ts';
+import { engineBody, type AttemptTerms, type Continuation } from '../openai/index.ts';
 import { EngineStatusError, type EngineClient } from './engine-client.ts';
 import type { EngineAdapter, EngineInfo, EngineLoad } from './engine-adapter.ts';
 import { countOrNull, fields, rateOrNull, textOrNull } from './json-fields.ts';
+import { resumedMembers } from './resumed-body.ts';
+
+/** The ids of a longer prompt are not carried along: should its answer break off, it goes on from the text. */
+const TOKEN_IDS_BODY_BYTES_MAX = 512 * 1024;
 
 /**
  * SGLang: aborts by our attempt id (`rid`), keeps tenants' caches apart (`cache_salt`), counts along the way, and
  * reports the load of each data-parallel rank.
  */
-export function sglangAdapter(client: EngineClient): EngineAdapter {
+export function sglangAdapter(client: EngineClient, continuation: () => Continuation = () => 'none'): EngineAdapter {
   return {
     kind: 'sglang',
     readinessPath: '/health',
-    prepareBody: (body, terms, rank) =>
+    prepareBody: (path, body, terms, rank) =>
       engineBody(body, { streamed: terms.streamed, runningCounts: true }, {
         rid: JSON.stringify(terms.id),
         priority: String(terms.priority),
         ...(terms.cacheSalt === '' ? {} : { cache_salt: JSON.stringify(terms.cacheSalt) }),
+        ...(asksTokenIds(body, terms, continuation()) ? { return_token_ids: 'true', return_prompt_token_ids: 'true' } : {}),
+        ...resumed(path, body, terms, continuation()),
         ...(rank === 0 ? {} : { routed_dp_rank: String(rank) }),
       }),
     readInfo: async () => readServerInfo(await firstFound(client, ['/get_server_info', '/server_info'])),
@@ -24,6 +30,15 @@ export function sglangAdapter(client: EngineClient): EngineAdapter {
       await client.control('POST', '/abort_request', { rid: attemptId, abort_all: false });
     },
   };
+}
+
+/** Engines that do not know how refuse the request for it, so it is asked only of those that say they do. */
+function asksTokenIds(body: Buffer, { streamed, continuable }: AttemptTerms, continuation: Continuation): boolean {
+  return streamed && continuable && continuation === 'tokens' && body.length <= TOKEN_IDS_BODY_BYTES_MAX;
+}
+
+function resumed(path: string, body: Buffer, { resume }: AttemptTerms, continuation: Continuation): Record<string, string> {
+  return resume === null || continuation === 'none' ? {} : resumedMembers(body, path, resume, continuation);
 }
 
 /** The JSON at the first of `paths` that the engine's version has. */
@@ -46,6 +61,7 @@ function readServerInfo(value: unknown): EngineInfo {
     kvTokens: countOrNull(info['max_total_num_tokens']),
     runningMax: countOrNull(info['max_running_requests']),
     contextTokens: countOrNull(info['context_length']),
+    tellsTokenIds: info['streams_token_ids'] === true,
     ranks: Math.max(1, countOrNull(info['dp_size']) ?? 1),
   };
 }

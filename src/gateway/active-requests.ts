@@ -1,5 +1,5 @@
 import type { Checkpoint, AttemptProgress } from '../billing/index.ts';
-import { NO_USAGE, type Usage } from '../openai/index.ts';
+import { addUsage, NO_USAGE, type Usage } from '../openai/index.ts';
 import type { RequestContext } from './context.ts';
 import type { OpenAttempt } from './open-attempt.ts';
 
@@ -34,14 +34,14 @@ export class ActiveRequests {
   /** How far each has come: should this process die, it is settled by that. */
   checkpoints(now: number): Checkpoint[] {
     return [...this.#contexts].map((context) => {
-      const { request, attempts, open } = context;
+      const { request, attempts, open, continued } = context;
       const running = [...open].map((one) => progress(context, one));
       const answering = [...open].find(({ ttftMs }) => ttftMs !== null);
       return {
         requestId: request.id,
         elapsedMs: now - request.startedMs,
         ttftMs: answering?.ttftMs == null ? null : answering.startedMs - request.startedMs + answering.ttftMs,
-        usage: running.find(({ id }) => id === answering?.id)?.usage ?? NO_USAGE,
+        usage: deliveredInAll(continued?.usage ?? null, running.find(({ id }) => id === answering?.id)?.usage ?? null),
         attempts: [...attempts, ...running],
       };
     });
@@ -55,14 +55,20 @@ function progress({ request, ask }: RequestContext, open: OpenAttempt): AttemptP
     replica: open.replica.identity.id,
     region: open.replica.identity.region,
     startedMs: open.startedMs - request.startedMs,
+    resumedTokens: open.resumedTokens,
     predictedMs: open.predictedMs,
     ttftMs: open.ttftMs,
     usage: deliveredEstimate(open, ask.promptTokensEstimate),
   };
 }
 
-/** Nothing is owed before the first token; from then on the prompt, and a token for each frame that came. */
-function deliveredEstimate(open: OpenAttempt, promptTokens: number): Usage | null {
-  if (open.ttftMs === null) return null;
-  return { promptTokens, cachedTokens: 0, completionTokens: open.stream.frames, reasoningTokens: 0 };
+/** Nothing is owed before the first token; from then on the running count, or else the prompt and a token for each frame that came. */
+function deliveredEstimate({ ttftMs, stream: { counted, frames } }: OpenAttempt, promptTokens: number): Usage | null {
+  if (ttftMs === null) return null;
+  return counted ?? { promptTokens, cachedTokens: 0, completionTokens: frames, reasoningTokens: 0 };
+}
+
+function deliveredInAll(before: Usage | null, now: Usage | null): Usage {
+  if (before === null || now === null) return before ?? now ?? NO_USAGE;
+  return addUsage(before, now);
 }

@@ -1,3 +1,4 @@
+import type { AttemptStream } from './attempt-stream.ts';
 import type { UsageSource } from '../billing/index.ts';
 import type { Settlement, Usage } from '../openai/index.ts';
 
@@ -13,11 +14,15 @@ export interface AttemptCount {
 export const UNCOUNTED: AttemptCount = { usage: null, source: 'none', counted: null };
 
 /**
- * The best count there is, in this order: the engine's final report; the node's running count; our own count of the
- * frames that came, as an estimate, and only if any came.
+ * The best count there is, in this order: the engine's final report; the node's running count, from its settlement or else
+ * as it came along with the bytes; our own count of the frames that came, as an estimate, and only if any came.
  */
-export function attemptCount(settlement: Settlement | null, frames: number, promptTokensEstimate: number): AttemptCount {
-  const counted = settlement?.counted ?? null;
+export function attemptCount(
+  settlement: Settlement | null,
+  { counted: seen, frames }: Pick<AttemptStream, 'counted' | 'frames'>,
+  promptTokensEstimate: number,
+): AttemptCount {
+  const counted = settlement?.counted ?? seen;
   if (settlement?.usage != null) return { usage: settlement.usage, source: 'engine', counted };
   if (counted !== null) return { usage: counted, source: 'node', counted };
   const tokens = Math.max(frames, settlement?.frames ?? 0);

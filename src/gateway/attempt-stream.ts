@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { AttemptError, readSettlement, type Settlement } from '../openai/index.ts';
+import { AttemptError, readSettlement, type AttemptHandler, type Settlement, type TokenNews, type Usage } from '../openai/index.ts';
 
 type Controller = Dispatcher.DispatchController;
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -19,7 +19,7 @@ export type FirstSign =
 const ERROR_BODY_BYTES_MAX = 64 * 1024;
 
 /** The handler of one dispatch: waits for the first sign of an answer, then hands everything to a sink, in order. */
-export class AttemptStream implements Dispatcher.DispatchHandler {
+export class AttemptStream implements AttemptHandler {
   readonly firstSign: Promise<FirstSign>;
   #resolveFirst: (sign: FirstSign) => void = () => {};
   #controller: Controller | null = null;
@@ -31,6 +31,9 @@ export class AttemptStream implements Dispatcher.DispatchHandler {
   #isOver = false;
   /** Stream messages seen; about one per token. */
   #frames = 0;
+  #counted: Usage | null = null;
+  readonly #ids: number[] = [];
+  #promptIds = new Uint32Array(0);
 
   constructor() {
     this.firstSign = new Promise((resolve) => (this.#resolveFirst = resolve));
@@ -38,6 +41,16 @@ export class AttemptStream implements Dispatcher.DispatchHandler {
 
   get frames(): number {
     return this.#frames;
+  }
+
+  /** The running count of what came; null when the other side keeps none. */
+  get counted(): Usage | null {
+    return this.#counted;
+  }
+
+  /** Ids of the prompt's tokens and of those that came; null when the engine tells none. */
+  get ids(): { readonly prompt: readonly number[]; readonly delivered: readonly number[] } | null {
+    return this.#promptIds.length === 0 ? null : { prompt: [...this.#promptIds], delivered: this.#ids };
   }
 
   get isOver(): boolean {
@@ -78,6 +91,12 @@ export class AttemptStream implements Dispatcher.DispatchHandler {
 
   onResponseStart(_controller: Controller, status: number, _headers: Headers): void {
     this.#status = status;
+  }
+
+  onTokens({ usage, ids, promptIds }: TokenNews): void {
+    this.#counted = usage;
+    this.#ids.push(...ids);
+    if (promptIds.length > 0) this.#promptIds = Uint32Array.from(promptIds);
   }
 
   onResponseData(_controller: Controller, bytes: Buffer): void {

@@ -1,13 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiKeyRecord } from '../accounts/index.ts';
-import type { AttemptRecord, Endpoint } from '../billing/index.ts';
+import type { AttemptRecord, Endpoint, UsageSource } from '../billing/index.ts';
 import type { RequestSpan } from '../core/index.ts';
+import type { Resume, Usage } from '../openai/index.ts';
 import type { PromptChain } from '../prefix/index.ts';
 import type { AnswerHeaders } from './answer-headers.ts';
 import type { ClientReply } from './client-reply.ts';
+import type { ContinuableBy } from './continuable.ts';
+import type { Delivered } from './delivered.ts';
 import type { OpenAttempt } from './open-attempt.ts';
 import type { RequestHints } from './request-hints.ts';
 import type { LoggedRoute } from './route-log.ts';
+import type { Seam } from './seam.ts';
 
 export type { Endpoint };
 
@@ -36,10 +40,23 @@ export interface Ask {
   readonly prompt: PromptChain;
   /** The bound the client has set on the answer; null without one. */
   readonly outputTokensMax: number | null;
+  /** By what the answer could go on elsewhere, should it break off. */
+  readonly continuableBy: ContinuableBy;
+  readonly stops: readonly string[];
   /** What goes to the engine: the client's bytes, but for the model's name where the engine knows another. */
   readonly body: Buffer;
 }
 
+/** An answer that broke off and goes on elsewhere; that happens once. */
+export interface Continued {
+  /** Id of the attempt that broke off. */
+  readonly attempt: string;
+  readonly resume: Resume;
+  /** What the client has got from the first attempt, and who says so. */
+  readonly usage: Usage;
+  readonly source: UsageSource;
+  readonly seam: Seam;
+}
 
 /** One request on its way; each stage adds what it found. */
 export interface RequestContext {
@@ -55,6 +72,14 @@ export interface RequestContext {
   readonly attempts: AttemptRecord[];
   /** The attempts under way: one, or two while one is hedged. */
   readonly open: Set<OpenAttempt>;
+  /** Attempts that were given up and whose counts are still on their way: waited for before the request is settled. */
+  readonly closing: Promise<void>[];
+  /** Id of the attempt that began to answer last; null before one did. */
+  answeredBy: string | null;
+  /** What the client has got of a stream that could go on elsewhere. */
+  delivered: Delivered | null;
+  /** Set once the answer broke off: what was delivered by then, and from what it goes on. */
+  continued: Continued | null;
   /** Some attempt failed after its engine may have worked on it. */
   isWorkLost: boolean;
 }

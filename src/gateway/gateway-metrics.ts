@@ -11,6 +11,8 @@ export interface GatewayMetrics {
   /** A request may be tried again; `isAllowed`: within the budget. */
   retried(isAllowed: boolean): void;
   hedged(): void;
+  /** An answer broke off: `over`: it was whole but for its end; `impossible`: it is not of the kind that can go on. */
+  continued(outcome: 'resumed' | 'over' | 'failed' | 'impossible'): void;
 }
 
 /** GenAI semantic conventions' buckets, in seconds. */
@@ -68,6 +70,11 @@ export function gatewayMetrics(
     labels: ['outcome'],
   });
   const hedges = metrics.counter('meridian.hedges', { help: 'Second attempts made because the first one was late.', unit: '{attempt}', labels: [] });
+  const continuations = metrics.counter('meridian.continuations', {
+    help: 'Answers that broke off after their first byte, by what became of them.',
+    unit: '{request}',
+    labels: ['outcome'],
+  });
   registerGauges(metrics, read);
   return {
     settled(record) {
@@ -88,6 +95,9 @@ export function gatewayMetrics(
     },
     retried(isAllowed) {
       retries.with({ outcome: isAllowed ? 'allowed' : 'refused' }).add(1);
+    },
+    continued(outcome) {
+      continuations.with({ outcome }).add(1);
     },
     hedged() {
       hedges.with({}).add(1);

@@ -52,27 +52,28 @@ async function sooner(context: RequestContext, [one, other]: readonly [Started, 
   const [leading, sign] = await Promise.race([one, other].map(async (started): Promise<[Started, FirstSign]> => [started, await started.sign]));
   const trailing = leading === one ? other : one;
   if (sign.kind === 'answering') {
-    await giveUp(context, trailing, deps);
+    giveUp(context, trailing, deps);
     return concluded(context, leading, sign, deps);
   }
   const failed = await concluded(context, leading, sign, deps);
   // What one engine refuses for the client's own fault the other one refuses as well.
   if (failed.kind === 'ended' && failed.outcome.kind === 'failed' && !failed.outcome.isRetryable) {
-    await giveUp(context, trailing, deps);
+    giveUp(context, trailing, deps);
     return failed;
   }
   return concluded(context, trailing, await trailing.sign, deps);
 }
 
-/** Its count comes later, and is kept as cost. */
-async function giveUp(context: RequestContext, { open }: Started, deps: GatewayDeps): Promise<void> {
+/** Its count comes a moment later, and is kept as cost. */
+function giveUp(context: RequestContext, { open }: Started, deps: GatewayDeps): void {
   open.stream.abort(new AttemptError('cancelled', 'another attempt was sooner', null));
-  await closeAttempt(context, open, { kind: 'superseded' }, deps);
+  context.closing.push(closeAttempt(context, open, { kind: 'superseded' }, deps));
 }
 
 async function concluded(context: RequestContext, { open }: Started, sign: FirstSign, deps: GatewayDeps): Promise<Attempted> {
   if (sign.kind === 'answering') {
     context.shown.replica = open.replica.identity;
+    context.answeredBy = open.id;
     return { kind: 'answering', attempt: open, status: sign.status };
   }
   const outcome = failedOutcome(sign.error);

@@ -10,12 +10,14 @@ export class OpenAttempt {
   readonly replica: Replica;
   readonly stream: AttemptStream;
   readonly startedMs: number;
+  /** Tokens of the answer that were there before. */
+  readonly resumedTokens: number;
   readonly #routed: RoutedAttempt;
   readonly #permit: AttemptPermit;
   #firstMs: number | null = null;
 
   constructor(
-    start: { readonly id: string; readonly routed: RoutedAttempt; readonly stream: AttemptStream },
+    start: { readonly id: string; readonly routed: RoutedAttempt; readonly stream: AttemptStream; readonly resumedTokens: number },
     permit: AttemptPermit,
     now: number,
   ) {
@@ -23,6 +25,7 @@ export class OpenAttempt {
     this.#routed = start.routed;
     this.replica = start.routed.candidate.replica;
     this.stream = start.stream;
+    this.resumedTokens = start.resumedTokens;
     this.startedMs = now;
     this.#permit = permit;
   }
@@ -58,6 +61,7 @@ export class OpenAttempt {
       replica: this.replica.identity.id,
       region: this.replica.identity.region,
       startedMs: this.startedMs - requestStartedMs,
+      resumedTokens: this.resumedTokens,
       outcome: how.outcome,
       errorCode: how.errorCode,
       usage: count.usage,

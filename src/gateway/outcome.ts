@@ -17,8 +17,13 @@ export type AnswerOutcome =
       readonly isAfterWork: boolean;
     };
 
-/** How an attempt ended: as its answer did, or because another attempt of the same request was sooner. */
-export type AttemptEnd = AnswerOutcome | { readonly kind: 'superseded' };
+/**
+ * How an attempt ended: as its answer did; because another attempt of the same request was sooner; or it broke off after its
+ * first byte, and the answer may go on elsewhere.
+ */
+export type AttemptEnd = AnswerOutcome | { readonly kind: 'superseded' } | (Omit<FailedOutcome, 'kind'> & { readonly kind: 'broken-off' });
+
+export type FailedOutcome = Extract<AnswerOutcome, { kind: 'failed' }>;
 
 export interface WholeAnswer {
   readonly status: number;

@@ -14,6 +14,7 @@ import { observe, observeRefusal } from './stages/observe.ts';
 import { plan, type Plan } from './stages/plan.ts';
 import { receive } from './stages/receive.ts';
 import { relay } from './stages/relay.ts';
+import { resume } from './stages/resume.ts';
 import { openRequest, settle } from './stages/settle.ts';
 import { validate } from './stages/validate.ts';
 
@@ -22,6 +23,7 @@ import { validate } from './stages/validate.ts';
  *
  *     receive → authenticate → validate → admit → plan → attempt → relay → settle → observe
  *
+ * An answer that breaks off in its relay is resumed elsewhere, once, and relayed on.
  * A stage takes what the ones before it found, and throws a `MeridianError` to end the request. Until an attempt
  * begins to answer, errors have a status of their own; from then on the outcome is a value that settles like any other.
  */
@@ -45,7 +47,7 @@ export async function serve(
       const planned = await plan(ask, key, reply, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
       const route = deps.routeLog.begin(request.id, ask.model, planned.placement, planned.heldMs);
-      const context: RequestContext = { request, key, ask, reply, span, shown, route, attempts: [], open: new Set(), isWorkLost: false };
+      const context: RequestContext = { request, key, ask, reply, span, shown, route, attempts: [], open: new Set(), closing: [], answeredBy: null, delivered: null, continued: null, isWorkLost: false };
       await answer(context, planned, deps);
       // Until then the request is under way: a drain must not cut what the client has not taken yet.
       await reply.taken(deps.options.timeouts.slowReaderMs);
@@ -79,18 +81,28 @@ async function answer(context: RequestContext, planned: Plan, deps: GatewayDeps)
 /** A fault of ours on the way ends the request like any other failure: nothing is left running, and it has its record. */
 async function outcomeOf(context: RequestContext, planned: Plan, deps: GatewayDeps): Promise<AnswerOutcome> {
   try {
-    const attempted = await attempt(context, planned, deps);
-    return attempted.kind === 'answering' ? await relay(context, attempted, deps) : attempted.outcome;
+    const outcome = await attemptAndRelay(context, planned, deps);
+    await Promise.all(context.closing);
+    return outcome;
   } catch (thrown) {
     const error = asMeridianError(thrown);
     deps.log.error({ request: context.request.id, error: thrown }, 'an answer was given up');
     const outcome: AnswerOutcome = { kind: 'failed', error, settlement: null, ...NO_ONES_FAULT };
-    for (const open of [...context.open]) {
+    for (const open of context.open) {
       open.stream.abort(new AttemptError('cancelled', 'the gateway failed', null));
       await closeAttempt(context, open, outcome, deps);
     }
     return outcome;
   }
+}
+
+async function attemptAndRelay(context: RequestContext, planned: Plan, deps: GatewayDeps): Promise<AnswerOutcome> {
+  const attempted = await attempt(context, planned, deps);
+  if (attempted.kind === 'ended') return attempted.outcome;
+  const relayed = await relay(context, attempted, deps);
+  if (relayed.kind === 'over') return relayed.outcome;
+  const resumed = await resume(context, relayed, planned, deps);
+  return resumed.kind === 'answering' ? (await relay(context, resumed, deps)).outcome : resumed.outcome;
 }
 
 const NO_ONES_FAULT = { isRetryable: false, isReplicaFault: false, isAfterWork: false };

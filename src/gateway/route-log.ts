@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { CostTerms, Placement, Route } from '../balancer/index.ts';
 import type { AttemptRecord } from '../billing/index.ts';
 import type { Replica } from '../health/index.ts';
+import type { Resume } from '../openai/index.ts';
 
 /** One replica that might have got the attempt, as it was predicted then. Times in milliseconds, amounts in tokens. */
 export interface LoggedCandidate {
@@ -21,6 +22,8 @@ export interface LoggedAttempt {
   readonly chosenBy: Route['chosenBy'];
   /** Best first. */
   readonly candidates: readonly LoggedCandidate[];
+  /** How much of the answer was there when it went on with it, and from what; null for a new answer. */
+  readonly resumed: { readonly tokens: number; readonly by: 'tokens' | 'text' } | null;
   /** What became of it; null while it is under way. */
   record: AttemptRecord | null;
 }
@@ -59,9 +62,11 @@ export class RouteLog {
 }
 
 /** An attempt that is sent to `replica`, with what else might have been. Keeps no replica alive. */
-export function loggedAttempt(id: string, replica: Replica, { candidates, chosenBy }: Route): LoggedAttempt {
+export function loggedAttempt(id: string, replica: Replica, { candidates, chosenBy }: Route, resume: Resume | null): LoggedAttempt {
+  const by = resume?.ids != null && replica.identity.continuation === 'tokens' ? 'tokens' : 'text';
   return {
     id,
+    resumed: resume === null ? null : { tokens: resume.tokens, by },
     replica: replica.identity.id,
     chosenBy,
     candidates: candidates.map(({ replica: { identity }, costMs, ttftMs, mirroredTokens, cachedTokens, terms }) => ({

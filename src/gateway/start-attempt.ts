@@ -71,11 +71,13 @@ function dispatch(context: RequestContext, placement: Placement, { route, candid
         cacheSalt: deps.cacheSalt(key.organization),
         streamed: ask.streamed,
         usageAsked: ask.usageAsked,
+        continuable: ask.continuableBy !== 'nothing' && context.continued === null,
+        resume: context.continued?.resume ?? null,
       },
     },
     stream,
   );
   const routed = deps.router.sent(placement, candidate, replica.upstream.lastDispatch, now);
-  context.route.attempts.push(loggedAttempt(id, replica, route));
-  return new OpenAttempt({ id, routed, stream }, permit, now);
+  context.route.attempts.push(loggedAttempt(id, replica, route, context.continued?.resume ?? null));
+  return new OpenAttempt({ id, routed, stream, resumedTokens: context.continued?.resume.tokens ?? 0 }, permit, now);
 }

@@ -1,6 +1,6 @@
 import type { Rng } from '../core/index.ts';
 import type { LoadMessage, NodeState } from '../link/index.ts';
-import type { Upstream } from '../openai/index.ts';
+import type { Continuation, Upstream } from '../openai/index.ts';
 import { Backlog } from './backlog.ts';
 import { Breaker, type BreakerOptions } from './breaker.ts';
 import { CacheTrust } from './cache-trust.ts';
@@ -19,6 +19,8 @@ export interface ReplicaIdentity {
   readonly runningMax: number | null;
   /** Size of the KV cache; null when the engine does not say. */
   readonly kvTokens: number | null;
+  /** How it can go on with an answer that another one began. */
+  readonly continuation: Continuation;
 }
 
 /** A load report as far as choosing needs it. Null is unknown, never zero. */

@@ -2,7 +2,7 @@
  * Binary messages of the node link: `[stream u32, kind u8, length u32, bytes]*`, little-endian, any number of frames
  * of any streams in one message. The format is documented in `docs/node-protocol.md`.
  */
-export const FrameKind = { open: 1, cancel: 2, head: 3, data: 4, end: 5, error: 6, prefix: 7 } as const;
+export const FrameKind = { open: 1, cancel: 2, head: 3, data: 4, end: 5, error: 6, prefix: 7, counted: 8 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
 export interface Frame {
@@ -56,5 +56,5 @@ export function writeFrames(frames: readonly Frame[]): Buffer {
 }
 
 function isFrameKind(kind: number): kind is FrameKind {
-  return kind >= FrameKind.open && kind <= FrameKind.prefix;
+  return kind >= FrameKind.open && kind <= FrameKind.counted;
 }

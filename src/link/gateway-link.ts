@@ -1,7 +1,6 @@
-import type { Dispatcher } from 'undici';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../core/index.ts';
-import { AttemptError, type AttemptDispatch, type Upstream } from '../openai/index.ts';
+import { AttemptError, type AttemptDispatch, type AttemptHandler, type Upstream } from '../openai/index.ts';
 import { FrameOutbox } from './frame-outbox.ts';
 import { FrameKind, LinkProtocolError, readFrames, STREAM_MAX } from './frames.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -83,7 +82,7 @@ export class GatewayLink implements Upstream {
   }
 
   /** Starts an attempt on the node; false, and an error to `handler`, when the link is closed. */
-  dispatch(options: AttemptDispatch, handler: Dispatcher.DispatchHandler): boolean {
+  dispatch(options: AttemptDispatch, handler: AttemptHandler): boolean {
     if (this.#lastStream === STREAM_MAX) this.close('every stream number is used');
     const number = this.#lastStream + 1;
     let isOpened = false;

@@ -1,4 +1,5 @@
 export { Backoff, type BackoffOptions } from './backoff.ts';
+export { readCounted, writeCounted } from './counted-data.ts';
 export { acceptLinks, LINK_PATH } from './fleet-listener.ts';
 export { FrameKind, LinkProtocolError, readFrames, writeFrames, type Frame } from './frames.ts';
 export { GatewayLink, type GatewayLinkOptions } from './gateway-link.ts';

@@ -1,12 +1,13 @@
 import type { Dispatcher } from 'undici';
-import { AttemptError, settlementTrailers } from '../openai/index.ts';
+import { AttemptError, settlementTrailers, type AttemptHandler, type TokenNews } from '../openai/index.ts';
+import { readCounted } from './counted-data.ts';
 import { FRAME_HEAD_BYTES, FrameKind, LinkProtocolError } from './frames.ts';
 import { readAnswerHead, readStreamEnd, readStreamFailure, type AnswerHead } from './stream-payloads.ts';
 
 /** One frame of the node, read. */
 type Part =
   | { readonly kind: 'head'; readonly head: AnswerHead }
-  | { readonly kind: 'data'; readonly bytes: Buffer }
+  | { readonly kind: 'data'; readonly bytes: Buffer; readonly news: TokenNews | null }
   | { readonly kind: 'end'; readonly trailers: Record<string, string> }
   | { readonly kind: 'error'; readonly error: AttemptError };
 
@@ -21,7 +22,7 @@ interface WaitingPart {
  * is given up.
  */
 export class LinkStream implements Dispatcher.DispatchController {
-  readonly #handler: Dispatcher.DispatchHandler;
+  readonly #handler: AttemptHandler;
   readonly #bufferBytesMax: number;
   readonly #onGivenUp: () => void;
   /** How far the node has come with its answer; a paused handler may be behind. */
@@ -32,7 +33,7 @@ export class LinkStream implements Dispatcher.DispatchController {
   #waiting: WaitingPart[] = [];
   #waitingBytes = 0;
 
-  constructor(handler: Dispatcher.DispatchHandler, bufferBytesMax: number, onGivenUp: () => void) {
+  constructor(handler: AttemptHandler, bufferBytesMax: number, onGivenUp: () => void) {
     this.#handler = handler;
     this.#bufferBytesMax = bufferBytesMax;
     this.#onGivenUp = onGivenUp;
@@ -100,14 +101,17 @@ export class LinkStream implements Dispatcher.DispatchController {
     }
     this.#waitingBytes += bytes;
     // The message's memory is shared by all streams of a step: what waits is copied, so that it does not hold the rest.
-    this.#waiting.push({ part: part.kind === 'data' ? { kind: 'data', bytes: Buffer.from(part.bytes) } : part, bytes });
+    this.#waiting.push({ part: part.kind === 'data' ? { ...part, bytes: Buffer.from(part.bytes) } : part, bytes });
   }
 
   #read(kind: FrameKind, payload: Buffer): Part {
     switch (kind) {
       case FrameKind.data:
         if (this.#told !== 'head') throw new LinkProtocolError('data came outside an answer');
-        return { kind: 'data', bytes: payload };
+        return { kind: 'data', bytes: payload, news: null };
+      case FrameKind.counted:
+        if (this.#told !== 'head') throw new LinkProtocolError('data came outside an answer');
+        return { kind: 'data', ...readCounted(payload) };
       case FrameKind.head: {
         if (this.#told !== 'nothing') throw new LinkProtocolError('a second head came');
         const head = readAnswerHead(payload);
@@ -136,6 +140,7 @@ export class LinkStream implements Dispatcher.DispatchController {
       case 'head':
         return this.#handler.onResponseStart?.(this, part.head.status, part.head.headers);
       case 'data':
+        if (part.news !== null) this.#handler.onTokens?.(part.news);
         return this.#handler.onResponseData?.(this, part.bytes);
       case 'end':
         this.#end();

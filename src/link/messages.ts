@@ -4,11 +4,11 @@ import { LinkProtocolError } from './frames.ts';
 import { SettlementSchema } from './stream-payloads.ts';
 
 /** Raised when a change would make old peers misread; a gateway refuses what it does not speak. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 /** Close code by which a gateway tells a node that another one dialled in with its id. */
 export const CLOSE_REPLACED = 4000;
 /** The WebSocket subprotocol. */
-export const SUBPROTOCOL = 'meridian.node.v2';
+export const SUBPROTOCOL = 'meridian.node.v3';
 
 const Count = Type.Integer({ minimum: 0 });
 const Rate = Type.Number({ minimum: 0 });
@@ -28,6 +28,8 @@ const Hello = Type.Object({
   contextTokens: Count,
   kvTokens: OrUnknown(Count),
   runningMax: OrUnknown(Count),
+  /** How its engine can go on with an answer that another one began. */
+  continuation: Type.Union([Type.Literal('none'), Type.Literal('text'), Type.Literal('tokens')]),
   replicas: Type.Array(Type.Object({ id: Name, rank: Count }), { minItems: 1, maxItems: 256 }),
 });
 

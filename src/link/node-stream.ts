@@ -1,4 +1,5 @@
-import type { Settlement, AttemptFailure } from '../openai/index.ts';
+import type { AttemptFailure, Settlement, TokenNews } from '../openai/index.ts';
+import { writeCounted } from './counted-data.ts';
 import type { FrameOutbox } from './frame-outbox.ts';
 import { FrameKind } from './frames.ts';
 import { writeJson } from './stream-payloads.ts';
@@ -29,9 +30,14 @@ export class NodeStream {
     this.#send(FrameKind.head, writeJson({ status, headers }));
   }
 
-  /** Data too long for a message goes in several frames. */
-  data(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length; at += DATA_BYTES_MAX) this.#send(FrameKind.data, bytes.subarray(at, at + DATA_BYTES_MAX));
+  /** Data too long for a message goes in several frames; `news` goes with the first. */
+  data(bytes: Buffer, news: TokenNews | null = null): void {
+    let at = 0;
+    if (news !== null) {
+      at = DATA_BYTES_MAX;
+      this.#send(FrameKind.counted, writeCounted(news, bytes.subarray(0, at)));
+    }
+    for (; at < bytes.length; at += DATA_BYTES_MAX) this.#send(FrameKind.data, bytes.subarray(at, at + DATA_BYTES_MAX));
   }
 
   end(settlement: Settlement): void {

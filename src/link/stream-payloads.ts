@@ -1,5 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import type { AttemptTerms } from '../openai/index.ts';
 import { LinkProtocolError } from './frames.ts';
 
 const Headers = Type.Record(Type.String(), Type.String());
@@ -18,6 +19,15 @@ export const SettlementSchema = Type.Object({
   frames: Count,
 });
 
+const Id = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
+
+const ResumeSchema = Type.Object({
+  text: Type.String(),
+  reasoning: Type.String(),
+  tokens: Count,
+  ids: Type.Union([Type.Object({ prompt: Type.Array(Id), delivered: Type.Array(Id) }), Type.Null()]),
+});
+
 export const OpenHead = Type.Object({
   method: Type.Literal('POST'),
   path: Type.String({ pattern: '^/' }),
@@ -30,10 +40,12 @@ export const OpenHead = Type.Object({
     cacheSalt: Type.String(),
     streamed: Type.Boolean(),
     usageAsked: Type.Boolean(),
+    continuable: Type.Boolean(),
+    resume: Type.Union([ResumeSchema, Type.Null()]),
   }),
 });
 /** What opens a stream, before the request's body. */
-export type OpenHead = Static<typeof OpenHead>;
+export type OpenHead = Omit<Static<typeof OpenHead>, 'attempt'> & { readonly attempt: AttemptTerms };
 
 export const AnswerHead = Type.Object({ status: Type.Integer({ minimum: 100, maximum: 599 }), headers: Headers });
 /** Status and headers of an answer. */

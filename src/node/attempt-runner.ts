@@ -63,7 +63,7 @@ export class AttemptRunner {
     let ready: { readonly rank: number; readonly body: Buffer };
     try {
       const rank = this.#admit(head);
-      ready = { rank, body: adapter.prepareBody(body, head.attempt, rank) };
+      ready = { rank, body: adapter.prepareBody(head.path, body, head.attempt, rank) };
     } catch (error) {
       counters.attemptsRefused += 1;
       refuse(stream, asMeridianError(error));

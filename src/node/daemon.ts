@@ -1,6 +1,7 @@
 import type { Cancel, Clock, Logger, Rng } from '../core/index.ts';
 import type { StateMessage } from '../link/index.ts';
-import { EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter } from '../engine/index.ts';
+import { continuationOf, EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter } from '../engine/index.ts';
+import type { Continuation } from '../openai/index.ts';
 import { AttemptRunner } from './attempt-runner.ts';
 import { metricsText, zeroCounters } from './counters.ts';
 import { EngineProcess } from './engine-process.ts';
@@ -196,11 +197,13 @@ export class NodeDaemon {
   }
 
   #makeAdapter(client: EngineClient): EngineAdapter {
-    switch (this.#options.engine.kind) {
+    const { kind, continuation: setting } = this.#options.engine;
+    const continuation = (): Continuation => continuationOf(setting, kind, this.#watch.info);
+    switch (kind) {
       case 'sglang':
-        return sglangAdapter(client);
+        return sglangAdapter(client, continuation);
       case 'openai':
-        return openaiAdapter(client, (rank) => this.#runner.inFlightOf(rank));
+        return openaiAdapter(client, (rank) => this.#runner.inFlightOf(rank), continuation);
     }
   }
 

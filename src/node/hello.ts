@@ -1,5 +1,5 @@
 import { PROTOCOL_VERSION, type HelloMessage } from '../link/index.ts';
-import type { EngineInfo } from '../engine/index.ts';
+import { continuationOf, type EngineInfo } from '../engine/index.ts';
 import type { NodeDaemonOptions } from './options.ts';
 
 /** Who this node is and what it can serve; what the engine says fills the gaps of the options. */
@@ -17,6 +17,7 @@ export function helloMessage(options: NodeDaemonOptions, epoch: string, info: En
     contextTokens: Math.min(contextTokens, info?.contextTokens ?? contextTokens),
     kvTokens: kvTokens ?? info?.kvTokens ?? null,
     runningMax: maxRunning ?? info?.runningMax ?? null,
+    continuation: continuationOf(engine.continuation, engine.kind, info),
     replicas: replicaIds(node.id, info).map((id, rank) => ({ id, rank })),
   };
 }

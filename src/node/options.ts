@@ -1,3 +1,4 @@
+import type { ContinuationSetting } from '../engine/index.ts';
 import type { BackoffOptions } from '../link/index.ts';
 
 /** What a node daemon must be told: who it is, whom to dial, which engine it fronts. */
@@ -26,6 +27,7 @@ export interface NodeDaemonOptions {
 
 export interface EngineOptions {
   readonly kind: 'sglang' | 'openai';
+  readonly continuation: ContinuationSetting;
   /** Base URL without `/v1`. */
   readonly url: string;
   /** Program and arguments; without it something else runs the engine. */

@@ -40,8 +40,8 @@ export class RunningAttempt {
     this.raw = new EngineAttempt(attempt, deps, {
       onBytes: () => deps.onProgress(),
       onHead: (status, headers) => stream.head(status, passedHeaders(headers)),
-      onData: (bytes) => {
-        stream.data(bytes);
+      onData: (bytes, news) => {
+        stream.data(bytes, news);
         mirrored?.answered(bytes);
       },
       onOver: (end) => this.#end(end),

@@ -17,13 +17,46 @@ export interface AttemptTerms {
   readonly streamed: boolean;
   /** The client asked for the usage chunk (`stream_options.include_usage`). */
   readonly usageAsked: boolean;
+  /** Should it break off, the answer may go on elsewhere: what is needed for that is told along the way. */
+  readonly continuable: boolean;
+  /** The answer so far, when this attempt is to go on with one that broke off; null for a new answer. */
+  readonly resume: Resume | null;
+}
+
+/** How an engine can go on with an answer that another one began: not at all, from its text, or from its token ids. */
+export type Continuation = 'none' | 'text' | 'tokens';
+
+/** What a client has got of an answer that broke off, for another replica to go on from. */
+export interface Resume {
+  readonly text: string;
+  /** Came before the text. */
+  readonly reasoning: string;
+  /** Tokens delivered, reasoning included. */
+  readonly tokens: number;
+  /** Ids of the prompt's tokens and of those delivered; null where the engine that made them told none. */
+  readonly ids: { readonly prompt: readonly number[]; readonly delivered: readonly number[] } | null;
+}
+
+/** What is told beside the bytes of an answer: it belongs to the bytes that follow. */
+export interface TokenNews {
+  /** The running count, up to the end of the text in those bytes. */
+  readonly usage: Usage;
+  /** Ids of the tokens whose text those bytes hold. */
+  readonly ids: readonly number[];
+  /** Ids of the prompt, once. */
+  readonly promptIds: readonly number[];
+}
+
+/** A dispatch handler that can also be told of tokens. */
+export interface AttemptHandler extends Dispatcher.DispatchHandler {
+  onTokens?(news: TokenNews): void;
 }
 
 /** The one way to an engine, be it behind a node link or behind an undici pool. */
 export interface Upstream {
   /** Number of the newest dispatch; rises with each. Load reports name the newest one they know of. */
   readonly lastDispatch: number;
-  dispatch(options: AttemptDispatch, handler: Dispatcher.DispatchHandler): boolean;
+  dispatch(options: AttemptDispatch, handler: AttemptHandler): boolean;
 }
 
 export interface AttemptDispatch {

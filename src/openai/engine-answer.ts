@@ -1,15 +1,17 @@
 import type { Dispatcher } from 'undici';
-import { AttemptError, settlementTrailers, type AttemptTerms, type Settlement } from './attempt.ts';
-import { isPreamble, readEngineEvent } from './engine-event.ts';
+import { AttemptError, settlementTrailers, type AttemptHandler, type AttemptTerms, type Settlement } from './attempt.ts';
+import { takeTokenIds } from './choice-tokens.ts';
+import { isPreamble, readEngineEvent, type EngineEvent } from './engine-event.ts';
 import { editMembers } from './json-members.ts';
-import { eventData, SseSplitter } from './sse.ts';
+import { eventData, isDone, SseSplitter } from './sse.ts';
+import { TokenTally } from './token-tally.ts';
 import { readUsage, usageJson, type Usage } from './usage.ts';
 
 type Controller = Dispatcher.DispatchController;
 type Called = 'onResponseStart' | 'onResponseData' | 'onResponseEnd' | 'onResponseError';
 
 /** Whoever passes the answer on. */
-export type AnswerHandler = Pick<Dispatcher.DispatchHandler, 'onRequestStart'> &
+export type AnswerHandler = Pick<AttemptHandler, 'onRequestStart' | 'onTokens'> &
   Required<Pick<Dispatcher.DispatchHandler, Called>>;
 
 export interface EngineAnswerLimits {
@@ -19,7 +21,8 @@ export interface EngineAnswerLimits {
   readonly answerBytesMax: number;
 }
 
-const DONE = Buffer.from('[DONE]');
+type AnswerTerms = Pick<AttemptTerms, 'streamed' | 'usageAsked' | 'continuable'>;
+
 const EVENT_START = Buffer.from('data: ');
 const EVENT_END = Buffer.from('\n\n');
 
@@ -34,7 +37,7 @@ const EVENT_END = Buffer.from('\n\n');
  */
 export class EngineAnswer implements Dispatcher.DispatchHandler {
   readonly #inner: AnswerHandler;
-  readonly #terms: Pick<AttemptTerms, 'streamed' | 'usageAsked'>;
+  readonly #terms: AnswerTerms;
   readonly #limits: EngineAnswerLimits;
   readonly #splitter: SseSplitter;
   #head: { readonly status: number; readonly headers: Record<string, string | string[] | undefined> } | null = null;
@@ -42,6 +45,7 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
   #isHeadSent = false;
   #held: Buffer[] = [];
   #heldBytes = 0;
+  readonly #tokens = new TokenTally();
   #usage: Usage | null = null;
   #counted: Usage | null = null;
   #frames = 0;
@@ -50,7 +54,7 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
   #isDone = false;
   #isOver = false;
 
-  constructor(inner: AnswerHandler, terms: Pick<AttemptTerms, 'streamed' | 'usageAsked'>, limits: EngineAnswerLimits) {
+  constructor(inner: AnswerHandler, terms: AnswerTerms, limits: EngineAnswerLimits) {
     this.#inner = inner;
     this.#terms = terms;
     this.#limits = limits;
@@ -112,7 +116,7 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
   #onEvent(event: Buffer, shown: Buffer[]): void {
     const data = eventData(event);
     if (data === null) return;
-    if (data.equals(DONE)) {
+    if (isDone(data)) {
       this.#isDone = true;
       return;
     }
@@ -127,8 +131,15 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
       this.#isFinished ||= read.finished;
       if (this.#frames > 0 || read.finished || !isPreamble(read.json)) this.#frames += 1;
     }
-    if (this.#frames > 0) shown.push(asEvent(event, data, read.json));
-    else this.#holdBack(asEvent(event, data, read.json));
+    const json = this.#terms.continuable ? this.#withoutTokenIds(read) : read.json;
+    if (this.#frames > 0) shown.push(asEvent(event, data, json));
+    else this.#holdBack(asEvent(event, data, json));
+  }
+
+  #withoutTokenIds({ json, usage, finished }: EngineEvent): Buffer {
+    const tokens = takeTokenIds(json);
+    this.#tokens.add(tokens, usage, finished);
+    return tokens.json;
   }
 
   #holdBack(opening: Buffer): void {
@@ -142,6 +153,8 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
     if (shown.length === 0) return;
     const parts = this.#held.length === 0 ? shown : [...this.#held.splice(0), ...shown];
     this.#sendHead(controller);
+    const news = this.#tokens.take();
+    if (news !== null) this.#inner.onTokens?.(news);
     this.#inner.onResponseData(controller, parts.length === 1 ? (parts[0] ?? Buffer.alloc(0)) : Buffer.concat(parts));
   }
 

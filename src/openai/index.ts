@@ -4,13 +4,18 @@ export {
   settlementTrailers,
   type AttemptDispatch,
   type AttemptFailure,
+  type AttemptHandler,
   type AttemptTerms,
+  type Continuation,
+  type Resume,
   type Settlement,
+  type TokenNews,
   type Upstream,
 } from './attempt.ts';
 export { EngineAnswer, type AnswerHandler, type EngineAnswerLimits } from './engine-answer.ts';
+export { isPreamble } from './engine-event.ts';
 export { engineBody } from './engine-body.ts';
 export { errorBody } from './error-body.ts';
 export { editMembers, scanMembers } from './json-members.ts';
-export { eventData, SseSplitter } from './sse.ts';
-export { NO_USAGE, readUsage, usageJson, type Usage } from './usage.ts';
+export { eventData, isDone, SseSplitter } from './sse.ts';
+export { addUsage, NO_USAGE, readUsage, usageJson, type Usage } from './usage.ts';

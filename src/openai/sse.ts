@@ -35,6 +35,13 @@ export class SseSplitter {
   }
 }
 
+const DONE = Buffer.from('[DONE]');
+
+/** Whether an event's data says that the stream is at its end. */
+export function isDone(data: Buffer): boolean {
+  return data.equals(DONE);
+}
+
 /** Offset just past the first blank line at or after `from`, or -1. */
 function blankLineEnd(bytes: Buffer, from: number): number {
   let at = bytes.indexOf(LF, from);

@@ -10,6 +10,16 @@ export interface Usage {
 
 export const NO_USAGE: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
 
+/** Of an answer in two parts: its prompt is that of the first, and what was written is the sum. */
+export function addUsage(first: Usage, rest: Usage): Usage {
+  return {
+    promptTokens: first.promptTokens,
+    cachedTokens: first.cachedTokens,
+    completionTokens: first.completionTokens + rest.completionTokens,
+    reasoningTokens: first.reasoningTokens + rest.reasoningTokens,
+  };
+}
+
 /** Reads an engine's `usage` object; null unless it holds whole, non-negative counts. Null details count as zero. */
 export function readUsage(value: unknown): Usage | null {
   if (!isObject(value)) return null;

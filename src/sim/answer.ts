@@ -74,13 +74,17 @@ function firstStop(text: string, stops: readonly string[]): { stop: string; at: 
   return first;
 }
 
-/** Takes the last `excess` characters off the text that the pieces make. */
+/**
+ * Takes the last `excess` characters off the text that the pieces make. Of a token that is cut in its middle nothing was told
+ * while the stop string could still come, so what is left of it is told with the last token.
+ */
 function cutPieces(pieces: string[], excess: number): void {
   let left = excess;
   for (let i = pieces.length - 1; i >= 0 && left > 0; i -= 1) {
     const piece = pieces[i] ?? '';
     const cut = Math.min(left, piece.length);
-    pieces[i] = piece.slice(0, piece.length - cut);
     left -= cut;
+    pieces[i] = '';
+    pieces[pieces.length - 1] = piece.slice(0, piece.length - cut);
   }
 }

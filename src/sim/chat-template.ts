@@ -4,7 +4,6 @@ import { MARK } from './vocabulary.ts';
 export interface ChatMessage {
   readonly role: string;
   readonly content: string;
-  readonly reasoning: string;
   /** What else belongs to the message (tool calls, a tool call's id), as text. */
   readonly extra: string;
 }
@@ -48,11 +47,15 @@ export function chatPrompt(terms: ChatTemplateTerms): number[] {
   return tokens;
 }
 
-function writeOpenAnswer(message: ChatMessage, terms: ChatTemplateTerms, tokens: number[]): void {
-  if (terms.thinking || message.reasoning !== '') {
-    tokens.push(MARK.thinkStart);
-    tokenize(message.reasoning, tokens, terms.limitTokens);
-    if (message.content !== '') tokens.push(MARK.thinkEnd);
+const THINK_END = '</think>';
+
+/** As SGLang does it: the text of the open message follows the template's opening of the answer, which opens the reasoning. */
+function writeOpenAnswer({ content }: ChatMessage, { thinking, limitTokens }: ChatTemplateTerms, tokens: number[]): void {
+  if (thinking) tokens.push(MARK.thinkStart);
+  const end = thinking ? content.indexOf(THINK_END) : -1;
+  if (end >= 0) {
+    tokenize(content.slice(0, end), tokens, limitTokens);
+    tokens.push(MARK.thinkEnd);
   }
-  tokenize(message.content, tokens, terms.limitTokens);
+  tokenize(end < 0 ? content : content.slice(end + THINK_END.length), tokens, limitTokens);
 }

@@ -185,8 +185,8 @@ export class EngineAttempt implements Passenger {
     for (const choice of this.#choices) model.abortRun(choice.run);
     switch (fault?.kind) {
       case 'stall':
+        // What was made up to now is still written by the step itself.
         this.#isStalled = true;
-        this.#write(text);
         return false;
       case 'truncate':
         this.#endWith(this.#request.streamed ? text : this.#wholeText().slice(0, -20), 'failed');

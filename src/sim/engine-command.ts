@@ -20,6 +20,8 @@ export interface SimEngineOptions {
   /** Figures that differ from `DEEPSEEK_V3_NODE`. */
   readonly engine?: Partial<EngineModelConfig> | undefined;
   readonly faults?: FaultSet | undefined;
+  /** Whether it tells token ids along a stream; SGLang refuses to. Default: true. */
+  readonly streamsTokenIds?: boolean | undefined;
   readonly apiKey?: string | undefined;
   /** Default: 8 MiB. */
   readonly bodyBytesMax?: number | undefined;
@@ -51,7 +53,7 @@ export async function startSimEngine(options: SimEngineOptions = {}): Promise<Si
   if (!(timeScale > 0 && Number.isFinite(timeScale))) throw new RangeError(`timeScale must be positive, not ${timeScale}`);
   const host = options.host ?? '127.0.0.1';
   const server = new EngineServer(new EngineModel({ ...DEEPSEEK_V3_NODE, ...options.engine }), {
-    identity: { model: options.model ?? 'deepseek-v3', weightDtype: 'fp8' },
+    identity: { model: options.model ?? 'deepseek-v3', weightDtype: 'fp8', streamsTokenIds: options.streamsTokenIds ?? true },
     clock: options.clock ?? systemClock,
     timeScale,
     seed: options.seed ?? 0,

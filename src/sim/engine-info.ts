@@ -6,6 +6,7 @@ const VERSION = '0.5.13-simulated';
 export interface EngineIdentity {
   readonly model: string;
   readonly weightDtype: string;
+  readonly streamsTokenIds: boolean;
 }
 
 /** The body of `/v1/loads` but for its timestamp: one data-parallel rank. */
@@ -45,6 +46,7 @@ export function serverInfo(model: EngineModel, identity: EngineIdentity): object
     model_path: identity.model,
     served_model_name: identity.model,
     quantization: identity.weightDtype,
+    streams_token_ids: identity.streamsTokenIds,
     tp_size: 8,
     dp_size: 1,
     page_size: config.pageTokens,

@@ -186,6 +186,9 @@ export class EngineServer {
     if (fault !== null && refuses(fault, response)) return;
     const body = await this.#body(exchange.request);
     const request = read(body, this.#options.identity.model, this.model.config.contextTokens);
+    if (request.streamed && (request.returnTokenIds || request.returnPromptTokenIds) && !this.#options.identity.streamsTokenIds) {
+      throw new SimHttpError(400, 'return_token_ids and return_prompt_token_ids are not supported with streaming.', 'return_token_ids');
+    }
     const rid = request.rid ?? requestId(this.#options.clock.wallMs());
     if (fault?.kind === 'empty') return this.#answerEmpty(rid, request, response);
     this.#start(rid, response, fault, (deps) => new EngineAttempt(rid, request, response, deps));

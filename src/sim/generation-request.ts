@@ -117,7 +117,6 @@ function messages(value: unknown): ChatMessage[] {
     return {
       role: entry['role'],
       content: contentText(entry['content'], `messages[${i}].content`),
-      reasoning: typeof entry['reasoning_content'] === 'string' ? entry['reasoning_content'] : '',
       extra: extra.length === 0 ? '' : JSON.stringify(extra),
     };
   });

@@ -28,6 +28,7 @@ export function attemptAttributes(attempt: TracedAttempt): Attributes {
     'meridian.replica': attempt.replica,
     'meridian.region': attempt.region,
     'meridian.outcome': attempt.outcome,
+    ...(attempt.resumedTokens === 0 ? {} : { 'meridian.resumed_tokens': attempt.resumedTokens }),
     ...(attempt.predictedMs === null ? {} : { 'meridian.predicted_time_to_first_token': attempt.predictedMs / 1000 }),
     ...firstToken(attempt.ttftMs),
     ...errorType(attempt.errorCode),

@@ -45,6 +45,7 @@ export function recordOf(id: string, completionTokens = 20, keyId = 'key_a'): Us
         replica: 'node-1/0',
         region: 'gcp-us-east4',
         startedMs: 0.4,
+        resumedTokens: 0,
         outcome: 'completed',
         errorCode: null,
         usage,
@@ -59,7 +60,7 @@ export function recordOf(id: string, completionTokens = 20, keyId = 'key_a'): Us
 }
 
 function runningAttempt(id: string, usage: Usage | null): RunningAttempt {
-  return { outcome: 'running', id: attemptId(id, 0), replica: 'node-1/0', region: 'gcp-us-east4', startedMs: 0.4, predictedMs: 40, ttftMs: null, usage };
+  return { outcome: 'running', id: attemptId(id, 0), replica: 'node-1/0', region: 'gcp-us-east4', startedMs: 0.4, resumedTokens: 0, predictedMs: 40, ttftMs: null, usage };
 }
 
 function common(id: string) {

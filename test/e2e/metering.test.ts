@@ -128,18 +128,36 @@ describe(`over ${REQUESTS} requests, whole, aborted, failed and retried (seed ${
     for (const { requestId } of told) expect(records.some(({ id }) => id === requestId)).toBe(true);
   });
 
-  test('what was recorded for the attempt that counts is what its engine made', () => {
+  /** What the attempt made, by its engine; nothing for one that is not charged. */
+  function chargeable(attempt: ShownRecord['attempts'][number] | undefined): ReturnType<typeof asUsage> {
+    const told = truth.get(String(attempt?.id));
+    // What broke off before its first token is the operator's loss, and so is what broke off untold as the client left.
+    const isUntold = attempt?.outcome === 'aborted' && attempt.usage === null && told?.outcome === 'failed';
+    const isFree = isUntold || (attempt?.outcome === 'failed' && attempt.ttft_ms === null);
+    return asUsage(isFree ? undefined : told);
+  }
+
+  /** One prompt, and the tokens of both parts of an answer that went on elsewhere. */
+  function expected({ attempts }: ShownRecord): ReturnType<typeof asUsage> {
+    const last = attempts.at(-1);
+    const delivered = last?.resumed_tokens ?? 0;
+    if (delivered === 0) return chargeable(last);
+    const first = chargeable(attempts.findLast(({ resumed_tokens: tokens, ttft_ms: ttftMs }) => tokens === 0 && ttftMs !== null));
+    return { ...first, completion_tokens: delivered + chargeable(last).completion_tokens };
+  }
+
+  test('what was recorded for the attempts that count is what their engines made', () => {
     const wrong = records.filter((record) => {
-      const last = record.attempts.at(-1);
-      const told = truth.get(String(last?.id));
-      // What broke off before its first token is the operator's loss, and so is what broke off untold as the client left.
-      const isUntold = last?.outcome === 'aborted' && last.usage === null && told?.outcome === 'failed';
-      const isFree = isUntold || (last?.outcome === 'failed' && last.ttft_ms === null);
-      const made = asUsage(isFree ? undefined : told);
       const { prompt_tokens, cached_tokens, completion_tokens } = record.usage;
-      return JSON.stringify({ prompt_tokens, cached_tokens, completion_tokens }) !== JSON.stringify(made);
+      return JSON.stringify({ prompt_tokens, cached_tokens, completion_tokens }) !== JSON.stringify(expected(record));
     });
-    expect(wrong.map((record) => ({ record, made: truth.get(String(record.attempts.at(-1)?.id)) }))).toEqual([]);
+    expect(wrong.map((record) => ({ record, expected: expected(record) }))).toEqual([]);
+  });
+
+  test('answers that broke off went on elsewhere, once', () => {
+    const resumed = records.filter(({ attempts }) => attempts.some(({ resumed_tokens: tokens }) => tokens > 0));
+    expect(resumed.filter(({ outcome }) => outcome === 'completed').length).toBeGreaterThan(3);
+    for (const { attempts } of resumed) expect(new Set(attempts.map(({ resumed_tokens: tokens }) => tokens)).size).toBe(2);
   });
 
   test('no count is an estimate, and none had to be adjusted', () => {

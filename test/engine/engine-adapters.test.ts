@@ -13,7 +13,7 @@ const TERMS: AttemptTerms = {
   priority: 0,
   cacheSalt: 'ab12',
   streamed: true,
-  usageAsked: false,
+  usageAsked: false, continuable: false, resume: null,
 };
 
 const KINDS: readonly [string, (client: EngineClient) => EngineAdapter][] = [
@@ -43,13 +43,13 @@ describe.each(KINDS)('the %s adapter', (kind, make) => {
 
   test('asks for the final count of a stream and keeps every other byte of the client', () => {
     const body = Buffer.from('{"model":"m", "temperature":1.0,"stream":true}');
-    const prepared = make(client).prepareBody(body, TERMS, 0).toString();
+    const prepared = make(client).prepareBody('/v1/chat/completions', body, TERMS, 0).toString();
     expect(prepared.startsWith('{"model":"m", "temperature":1.0,"stream":true,')).toBe(true);
     expect(JSON.parse(prepared)).toMatchObject({ stream_options: { include_usage: true } });
   });
 
   test('asks for no stream options without a stream', () => {
-    const prepared = make(client).prepareBody(Buffer.from('{"model":"m"}'), { ...TERMS, streamed: false }, 0);
+    const prepared = make(client).prepareBody('/v1/chat/completions', Buffer.from('{"model":"m"}'), { ...TERMS, streamed: false }, 0);
     expect(JSON.parse(prepared.toString())).not.toHaveProperty('stream_options');
   });
 
@@ -100,7 +100,7 @@ describe('the sglang adapter alone', () => {
   });
 
   test('sends a further rank its requests, and no salt that is empty', () => {
-    const prepared = sglangAdapter(client).prepareBody(Buffer.from('{}'), { ...TERMS, cacheSalt: '' }, 3);
+    const prepared = sglangAdapter(client).prepareBody('/v1/chat/completions', Buffer.from('{}'), { ...TERMS, cacheSalt: '' }, 3);
     expect(JSON.parse(prepared.toString())).toMatchObject({ routed_dp_rank: 3, rid: 'attempt-1' });
     expect(JSON.parse(prepared.toString())).not.toHaveProperty('cache_salt');
   });

@@ -20,7 +20,7 @@ export interface Dispatched {
   answer(): void;
 }
 
-export const PLACEMENT: Placement = { model: 'm', promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null };
+const PLACEMENT: Placement = { model: 'm', promptTokens: 1, outputTokens: 1, chain: new Uint32Array(0), tokensPerBlock: 128, session: null };
 
 interface Options {
   readonly budgetMin?: number;
@@ -79,6 +79,10 @@ export class AttemptHarness {
       route: { attempts: [] },
       attempts: [],
       open: new Set(),
+      closing: [],
+      answeredBy: null,
+      delivered: null,
+      continued: null,
     } as unknown as RequestContext;
   }
 

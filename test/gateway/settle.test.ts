@@ -21,6 +21,7 @@ function tried(outcome: AttemptRecord['outcome'], ttftMs: number | null): Attemp
     replica: 'n1',
     region: 'here',
     startedMs: 5,
+    resumedTokens: 0,
     outcome,
     errorCode: null,
     usage: MADE,
@@ -40,6 +41,8 @@ function context(attempts: AttemptRecord[]): RequestContext {
     ask: { model: 'm', streamed: true },
     reply: { isCommitted: false, isGone: false },
     attempts,
+    answeredBy: null,
+    continued: null,
   };
   return part as unknown as RequestContext;
 }

@@ -16,7 +16,7 @@ const LOAD: ReplicaLoad = {
 };
 
 function replica(id = 'r', models = ['m'], more: Partial<ReplicaHealthOptions> = {}): Replica {
-  const identity = { id, node: id, region: 'here', engine: 'sglang', models, contextTokens: 1_000, runningMax: null, kvTokens: null };
+  const identity = { id, node: id, region: 'here', engine: 'sglang', models, contextTokens: 1_000, runningMax: null, kvTokens: null, continuation: 'none' as const };
   return new Replica(identity, UPSTREAM, { ...TEST_HEALTH, breaker: { ...TEST_HEALTH.breaker, failuresMax: 2 }, ...more }, { next: () => 0.5 });
 }
 

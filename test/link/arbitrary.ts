@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { FrameKind, type Frame } from '../../src/link/index.ts';
+import type { TokenNews } from '../../src/openai/index.ts';
 
 const payloads = fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes));
 
@@ -32,6 +33,15 @@ export const openHeads = fc.record({
     cacheSalt: fc.string(),
     streamed: fc.boolean(),
     usageAsked: fc.boolean(),
+    continuable: fc.boolean(),
+    resume: fc.option(
+      fc.record({
+        text: fc.string(),
+        reasoning: fc.string(),
+        tokens: fc.nat(),
+        ids: fc.option(fc.record({ prompt: fc.array(fc.nat()), delivered: fc.array(fc.nat()) })),
+      }),
+    ),
   }),
 });
 export const answerHeads = fc.record({ status: fc.integer({ min: 100, max: 599 }), headers });
@@ -68,6 +78,7 @@ export const messagesFromNode = fc.oneof(
     contextTokens: count,
     kvTokens: orNull(count),
     runningMax: orNull(count),
+    continuation: fc.constantFrom('none', 'text', 'tokens'),
     replicas: fc.array(fc.record({ id: name, rank: count }), { minLength: 1, maxLength: 3 }),
   }),
   fc.record({
@@ -107,4 +118,12 @@ export const messagesFromGateway = fc.oneof(
     gateway: name,
     gateways: fc.array(fc.record({ id: name, url: fc.string() }), { maxLength: 3 }),
   }),
+);
+
+const ids = fc.array(fc.nat(), { maxLength: 5 });
+const fourCounts = fc.record({ promptTokens: fc.nat(), cachedTokens: fc.nat(), completionTokens: fc.nat(), reasoningTokens: fc.nat() });
+
+export const countedData: fc.Arbitrary<[TokenNews, Buffer]> = fc.tuple(
+  fc.record({ usage: fourCounts, ids, promptIds: ids }),
+  fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes)),
 );

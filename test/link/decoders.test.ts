@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LinkProtocolError, readFrames, readPrefixEvent, writePrefixEvent, readMessageFromGateway, readMessageFromNode, readOpen, writeFrames, writeOpen } from '../../src/link/index.ts';
+import { LinkProtocolError, readCounted, readFrames, writeCounted, readPrefixEvent, writePrefixEvent, readMessageFromGateway, readMessageFromNode, readOpen, writeFrames, writeOpen } from '../../src/link/index.ts';
 import { readAnswerHead, readStreamEnd, readStreamFailure } from '../../src/link/stream-payloads.ts';
-import { answerHeads, frames, messagesFromGateway, messagesFromNode, openHeads, prefixEvents, streamEnds, streamFailures } from './arbitrary.ts';
+import { answerHeads, countedData, frames, messagesFromGateway, messagesFromNode, openHeads, prefixEvents, streamEnds, streamFailures } from './arbitrary.ts';
 
 interface Decoder {
   readonly name: string;
@@ -17,6 +17,7 @@ const opens = fc.tuple(openHeads, fc.uint8Array({ maxLength: 30 }));
 const DECODERS: readonly Decoder[] = [
   { name: 'readFrames', decode: bytesOfFrames, good: fc.array(frames, { maxLength: 5 }).map(writeFrames) },
   { name: 'readOpen', decode: readOpen, good: opens.map(([head, body]) => writeOpen(head, Buffer.from(body))) },
+  { name: 'readCounted', decode: readCounted, good: countedData.map(([news, bytes]) => writeCounted(news, bytes)) },
   { name: 'readPrefixEvent', decode: readPrefixEvent, good: prefixEvents.map(writePrefixEvent) },
   { name: 'readAnswerHead', decode: readAnswerHead, good: asJson(answerHeads) },
   { name: 'readStreamEnd', decode: readStreamEnd, good: asJson(streamEnds) },
@@ -90,7 +91,8 @@ describe.each(DECODERS)('$name', ({ decode, good }) => {
 
 test('what is sent is read back as it was', () => {
   fc.assert(
-    fc.property(opens, messagesFromNode, messagesFromGateway, prefixEvents, ([head, bytes], fromNode, fromGateway, event) => {
+    fc.property(opens, messagesFromNode, messagesFromGateway, prefixEvents, countedData, ([head, bytes], fromNode, fromGateway, event, counted) => {
+      expect(readCounted(writeCounted(...counted))).toEqual({ news: counted[0], bytes: counted[1] });
       expect(readPrefixEvent(writePrefixEvent(event))).toEqual(event);
       const body = Buffer.from(bytes);
       expect(readOpen(writeOpen(head, body))).toEqual({ head, body });

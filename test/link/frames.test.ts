@@ -36,7 +36,7 @@ describe('frames', () => {
     ['stream 0 of another kind than prefix', '000000000400000000'],
     ['prefix of another stream than 0', '010000000700000000'],
     ['kind 0', '010000000000000000'],
-    ['kind 8', '010000000800000000'],
+    ['kind 9', '010000000900000000'],
     ['a payload longer than the message', '0100000004020000006a'],
     ['a payload of 4 GiB', '0100000004ffffffff'],
     ['a fault after a good frame', '010000000400000000' + '00'],

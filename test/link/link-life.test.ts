@@ -15,6 +15,7 @@ const HELLO: HelloMessage = {
   contextTokens: 1_000,
   kvTokens: null,
   runningMax: null,
+  continuation: 'none' as const,
   replicas: [{ id: 'r1', rank: 0 }],
 };
 

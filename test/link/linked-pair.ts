@@ -186,6 +186,6 @@ export function attempt(body = '{}'): AttemptDispatch {
     path: '/v1/chat/completions',
     headers: { 'content-type': 'application/json' },
     body: Buffer.from(body),
-    attempt: { id: 'req_1-00', replica: 'r1', deadlineMs: 60_000, priority: 0, cacheSalt: 'ab', streamed: true, usageAsked: false },
+    attempt: { id: 'req_1-00', replica: 'r1', deadlineMs: 60_000, priority: 0, cacheSalt: 'ab', streamed: true, usageAsked: false, continuable: false, resume: null },
   };
 }

@@ -10,7 +10,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 const REFUSED = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 const NOT_READY = new EngineStatusError(503, '/health');
 const SILENT = new Error('headers timeout');
-const INFO: EngineInfo = { version: '1', instance: null, kvTokens: null, runningMax: null, contextTokens: null, ranks: 1 };
+const INFO: EngineInfo = { version: '1', instance: null, kvTokens: null, runningMax: null, contextTokens: null, tellsTokenIds: false, ranks: 1 };
 
 let clock: ManualClock;
 let answer: Error | null;
@@ -45,7 +45,7 @@ beforeEach(() => {
       adapter: {
         kind: 'fake',
         readinessPath: '/health',
-        prepareBody: (body) => body,
+        prepareBody: (_path, body) => body,
         readInfo: () => Promise.resolve(info),
         readLoad: () => Promise.resolve([]),
         abort: null,

@@ -31,7 +31,7 @@ class PollUnderTest {
     const adapter = {
       kind: 'fake',
       readinessPath: '/',
-      prepareBody: (body: Buffer) => body,
+      prepareBody: (_path: string, body: Buffer) => body,
       readInfo: () => Promise.reject(new Error('unused')),
       readLoad: () => (this.load instanceof Error ? Promise.reject(this.load) : Promise.resolve([this.load])),
       abort: null,

@@ -26,7 +26,7 @@ interface Heard {
 function hear({ status = 200, headers = SSE, chunks, end = 'end', streamed = true, usageAsked = false }: Engine): Heard {
   const recorder = new AnswerRecorder();
   const controller = new AbortRecorder();
-  const answer = new EngineAnswer(recorder, { streamed, usageAsked }, LIMITS);
+  const answer = new EngineAnswer(recorder, { streamed, usageAsked, continuable: false }, LIMITS);
   answer.onRequestStart(controller, {});
   answer.onResponseStart(controller, status, headers);
   for (const chunk of chunks) answer.onResponseData(controller, chunk);
@@ -154,7 +154,7 @@ describe('a streamed answer', () => {
 
   test('holds its opening back until there is a token', () => {
     const recorder = new AnswerRecorder();
-    const answer = new EngineAnswer(recorder, { streamed: true, usageAsked: false }, LIMITS);
+    const answer = new EngineAnswer(recorder, { streamed: true, usageAsked: false, continuable: false }, LIMITS);
     const controller = new AbortRecorder();
     answer.onResponseStart(controller, 200, SSE);
     answer.onResponseData(controller, Buffer.from(running.role));
@@ -205,7 +205,7 @@ describe('a streamed answer', () => {
   test('ends once, whatever the engine does afterwards', () => {
     const recorder = new AnswerRecorder();
     const controller = new AbortRecorder();
-    const answer = new EngineAnswer(recorder, { streamed: true, usageAsked: false }, LIMITS);
+    const answer = new EngineAnswer(recorder, { streamed: true, usageAsked: false, continuable: false }, LIMITS);
     answer.onResponseStart(controller, 200, SSE);
     answer.onResponseData(controller, Buffer.from(ENGINE));
     answer.onResponseEnd(controller);
@@ -258,7 +258,7 @@ describe('an answer in one piece', () => {
 
   test('of which nothing came is unreachable', () => {
     const recorder = new AnswerRecorder();
-    new EngineAnswer(recorder, { streamed: false, usageAsked: false }, LIMITS).onResponseError(new AbortRecorder(), new Error('reset'));
+    new EngineAnswer(recorder, { streamed: false, usageAsked: false, continuable: false }, LIMITS).onResponseError(new AbortRecorder(), new Error('reset'));
     expect(recorder.error).toMatchObject({ kind: 'unreachable', message: 'reset' });
   });
 
@@ -277,7 +277,7 @@ describe('an answer in one piece', () => {
 test('an attempt that was given up keeps the reason of whoever gave it up, with the count so far', () => {
   const recorder = new AnswerRecorder();
   const controller = new AbortRecorder();
-  const answer = new EngineAnswer(recorder, { streamed: true, usageAsked: false }, LIMITS);
+  const answer = new EngineAnswer(recorder, { streamed: true, usageAsked: false, continuable: false }, LIMITS);
   answer.onResponseStart(controller, 200, SSE);
   answer.onResponseData(controller, Buffer.from(running.text('a', 1)));
   answer.onResponseError(controller, new AttemptError('timeout', 'too late', null));

@@ -6,9 +6,9 @@ import { detokenize, tokenize } from '../../src/sim/tokenizer.ts';
 
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), fc.constantFrom('Hi', 'a ', ' the\n', 'é 漢字🙂', '\0'));
 
-function promptOf(content: string, thinking: boolean, so?: { readonly content: string; readonly reasoning: string }): number[] {
-  const user = { role: 'user', content, reasoning: '', extra: '' };
-  const messages = so === undefined ? [user] : [user, { role: 'assistant', extra: '', ...so }];
+function promptOf(content: string, thinking: boolean, so?: string): number[] {
+  const user = { role: 'user', content, extra: '' };
+  const messages = so === undefined ? [user] : [user, { role: 'assistant', content: so, extra: '' }];
   return chatPrompt({ messages, tools: '', thinking, continueFinal: so !== undefined, limitTokens: 1e6 });
 }
 
@@ -44,7 +44,8 @@ describe('simulated text', () => {
         const k = cut % whole.tokens.length;
         const reasoning = whole.pieces.slice(0, Math.min(k, whole.reasoningTokens)).join('');
         const content = whole.pieces.slice(whole.reasoningTokens, Math.max(k, whole.reasoningTokens)).join('');
-        const rest = freeAnswer({ ...terms, prompt: promptOf(prompt, thinking, { content, reasoning }), maxTokens: 1_000 });
+        const written = content === '' ? reasoning : `${reasoning}${thinking ? '</think>' : ''}${content}`;
+        const rest = freeAnswer({ ...terms, prompt: promptOf(prompt, thinking, written), maxTokens: 1_000 });
         const undisturbed = freeAnswer({ ...terms, prompt: promptOf(prompt, thinking), maxTokens: 1_400 });
         const all = undisturbed.pieces.join('');
         const joined = reasoning + content + rest.pieces.join('');

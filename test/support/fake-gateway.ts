@@ -123,7 +123,7 @@ export class FakeGateway {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'x-secret': 'stays here' },
       body: Buffer.from(JSON.stringify(body)),
-      attempt: { replica: 'n1', deadlineMs: 60_000, priority: 0, cacheSalt: 'ab12', streamed: true, usageAsked: false, ...attempt },
+      attempt: { replica: 'n1', deadlineMs: 60_000, priority: 0, cacheSalt: 'ab12', streamed: true, usageAsked: false, continuable: false, resume: null, ...attempt },
     };
     this.link.dispatch(dispatch, seen);
     return seen;

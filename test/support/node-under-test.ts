@@ -10,7 +10,7 @@ export function nodeOptions(engineUrl: string, gatewayUrls: readonly string[], m
     node: { id: 'n1', region: 'here' },
     gateways: gatewayUrls,
     token: FLEET_TOKEN,
-    engine: { kind: 'sglang', url: engineUrl, env: {}, startTimeoutMs: 10_000, restart: { backoffMinMs: 5, backoffMaxMs: 20 } },
+    engine: { kind: 'sglang', continuation: 'auto', url: engineUrl, env: {}, startTimeoutMs: 10_000, restart: { backoffMinMs: 5, backoffMaxMs: 20 } },
     models: ['m'],
     weightDtype: 'fp8',
     contextTokens: 8192,

@@ -39,6 +39,7 @@ export function readyReplica(id: string, more: Partial<ReplicaIdentity> = {}, up
     contextTokens: 100_000,
     runningMax: null,
     kvTokens: 500_000,
+    continuation: 'none',
     ...more,
   };
   const pace = { prefillTokensPerS: 10_000, stepMs: 0, tpotMs: 20, tpotPerRequestMs: 0.5 };

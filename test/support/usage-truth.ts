@@ -22,6 +22,7 @@ export interface ShownRecord {
     readonly id: string;
     readonly replica: string;
     readonly outcome: string;
+    readonly resumed_tokens: number;
     readonly error_code: string | null;
     readonly ttft_ms: number | null;
     readonly usage: CountedUsage | null;

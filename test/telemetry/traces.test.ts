@@ -36,7 +36,7 @@ const attempt = {
   id: 'req_1-00',
   replica: 'gpu-7/0',
   region: 'gcp-us-east4',
-  startedMs: 2.5,
+  startedMs: 2.5, resumedTokens: 0,
   durationMs: 1490,
   ttftMs: 247.5,
   predictedMs: 200,

@@ -30,6 +30,9 @@ const RoutedAttemptObject = Type.Object({
   id: Type.String(),
   replica: Type.String(),
   chosen_by: Type.String({ description: 'cost, tie, session, exploration, session-hash or two-choices.' }),
+  resumed: Type.Union([Type.Object({ tokens: Type.Integer(), by: Type.String({ description: 'tokens or text.' }) }), Type.Null()], {
+    description: 'How much of the answer was there when it went on with it, and from what; null for a new answer.',
+  }),
   outcome: Type.Union([Type.String(), Type.Null()], { description: 'Null while it is under way.' }),
   predicted_ttft_ms: MillisecondsOrNull,
   actual_ttft_ms: MillisecondsOrNull,
@@ -64,13 +67,14 @@ export function routeObject({ request, model, promptTokens, outputTokens, hasSes
   };
 }
 
-function attemptObject({ id, replica, chosenBy, candidates, record }: LoggedAttempt): Static<typeof RoutedAttemptObject> {
+function attemptObject({ id, replica, chosenBy, resumed, candidates, record }: LoggedAttempt): Static<typeof RoutedAttemptObject> {
   const chosen = candidates.find((candidate) => candidate.replica === replica);
   const usage = record?.source === 'gateway' ? null : (record?.usage ?? null);
   return {
     id,
     replica,
     chosen_by: chosenBy,
+    resumed: resumed === null ? null : { ...resumed },
     outcome: record?.outcome ?? null,
     predicted_ttft_ms: chosen === undefined ? null : round(chosen.ttftMs),
     actual_ttft_ms: record?.ttftMs == null ? null : round(record.ttftMs),

@@ -12,10 +12,10 @@ import type { Plan } from './plan.ts';
 /**
  * Tries the best candidate; after a failure before the first byte, the best one on another node by what is known then, and
  * after that in another region, within the bounds and the fleet's budget of retries. The client's own fault, and a client
- * that left, are not tried again.
+ * that left, are not tried again. `lost`: where the answer broke off that the attempts are to go on with.
  */
-export async function attempt(context: RequestContext, plan: Plan, deps: GatewayDeps): Promise<Attempted> {
-  const tried: ReplicaIdentity[] = [];
+export async function attempt(context: RequestContext, plan: Plan, deps: GatewayDeps, lost: readonly ReplicaIdentity[] = []): Promise<Attempted> {
+  const tried: ReplicaIdentity[] = [...lost];
   const enter = (route: Route | null): Entered | null => (route === null ? null : enterFirst(route, tried, deps));
   const next = (): Entered | null => enter(rankAgain(context, plan, tried, deps));
   deps.patience.began();
@@ -66,13 +66,19 @@ function rankAgain(context: RequestContext, plan: Plan, tried: readonly ReplicaI
   return elsewhere ?? routeIfAny(context, plan, isOtherNode, deps);
 }
 
-function routeIfAny({ ask, key }: RequestContext, { placement }: Plan, may: (identity: ReplicaIdentity) => boolean, deps: GatewayDeps): Route | null {
+function routeIfAny(context: RequestContext, { placement }: Plan, may: (identity: ReplicaIdentity) => boolean, deps: GatewayDeps): Route | null {
   try {
-    return routeRequest(ask, placement, key, deps, may);
+    return routeRequest(context.ask, placement, context.key, deps, (identity) => may(identity) && mayServe(context, identity));
   } catch (thrown) {
     if (thrown instanceof MeridianError) return null;
     throw thrown;
   }
+}
+
+/** Not every engine can go on with an answer that another one began. */
+export function mayServe({ ask, continued }: Pick<RequestContext, 'ask' | 'continued'>, { continuation }: ReplicaIdentity): boolean {
+  if (continued === null) return true;
+  return ask.continuableBy === 'tokens' ? continuation === 'tokens' : continuation !== 'none';
 }
 
 /** Every replica closed between plan and attempt. The request is under way by now, so it ends in a record. */

@@ -1,5 +1,5 @@
 import type { OpenRequest, UsageRecord } from '../../billing/index.ts';
-import { NO_USAGE } from '../../openai/index.ts';
+import { chargedUsage } from '../charged-usage.ts';
 import type { RequestContext } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
 import type { AnswerOutcome } from '../outcome.ts';
@@ -8,8 +8,8 @@ const CLIENT_CLOSED = 499;
 
 /**
  * Writes the request's one usage record. Until it is `durable` neither may the client learn that the answer is whole, nor
- * a node forget its count. The customer is charged for the last attempt, if it made anything that counts; the others are
- * kept as cost.
+ * a node forget its count. The customer is charged for the attempt that answered, or else the last, if it made anything that
+ * counts; the others are kept as cost.
  */
 export function settle(
   context: RequestContext,
@@ -46,21 +46,17 @@ export function openRequest({ request, ask, key }: RequestContext): OpenRequest 
 }
 
 function usageRecord(context: RequestContext, outcome: AnswerOutcome, now: number): UsageRecord {
-  const { request, attempts } = context;
-  const last = attempts.at(-1);
-  // An attempt that failed before its first token costs the customer nothing; a client that left pays for what was begun.
-  const isCharged = last?.outcome !== 'failed' || last.ttftMs !== null;
-  const usage = isCharged ? (last?.usage ?? null) : null;
+  const { request, attempts, continued, answeredBy } = context;
+  const counting = attempts.find(({ id }) => id === answeredBy) ?? attempts.at(-1);
+  const answered = attempts.find(({ ttftMs }) => ttftMs !== null);
   return {
     ...openRequest(context),
     outcome: outcome.kind,
     status: status(context, outcome),
     errorCode: outcome.kind === 'failed' ? outcome.error.code : null,
-    usage: usage ?? NO_USAGE,
-    source: usage === null ? 'none' : (last?.source ?? 'none'),
-    estimated: usage !== null && last?.source === 'gateway',
+    ...chargedUsage(counting, continued),
     // An answer in one piece has no first token to wait for.
-    ttftMs: !context.ask.streamed || last?.ttftMs == null ? null : last.startedMs + last.ttftMs,
+    ttftMs: !context.ask.streamed || answered?.ttftMs == null ? null : answered.startedMs + answered.ttftMs,
     durationMs: now - request.startedMs,
     attempts,
   };

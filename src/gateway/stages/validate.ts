@@ -7,6 +7,7 @@ import { CompletionBody } from '../bodies/completion.ts';
 import { EmbeddingBody } from '../bodies/embedding.ts';
 import { parseBody } from '../bodies/parse-body.ts';
 import { promptChain } from '../../prefix/index.ts';
+import { continuableBy } from '../continuable.ts';
 import type { Ask, Endpoint, ReceivedRequest } from '../context.ts';
 import { PATHS } from '../engine-paths.ts';
 import type { GatewayDeps } from '../deps.ts';
@@ -53,6 +54,8 @@ export function validate(
     promptTokensEstimate: deps.tokenRatio.estimate(model, prompt.kind, prompt.bytes),
     prompt,
     outputTokensMax: outputTokensMax(body),
+    continuableBy: continuableBy(request.endpoint, body),
+    stops: [body['stop'] ?? []].flat().map(String),
     body: servedBody(request.body, asked, options.servedAs ?? model),
   };
 }

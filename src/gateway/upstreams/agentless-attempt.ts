@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { EngineAttempt, type EngineAttemptDeps, type EngineAttemptEnd } from '../../engine/index.ts';
-import { AttemptError, settlementTrailers, type AttemptTerms } from '../../openai/index.ts';
+import { AttemptError, settlementTrailers, type AttemptHandler, type AttemptTerms } from '../../openai/index.ts';
 import type { MirroredAttempt } from '../../prefix/index.ts';
 
 /**
@@ -10,15 +10,16 @@ import type { MirroredAttempt } from '../../prefix/index.ts';
 export class AgentlessAttempt implements Dispatcher.DispatchController {
   /** The handler of the raw dispatch. */
   readonly raw: EngineAttempt;
-  readonly #handler: Dispatcher.DispatchHandler;
+  readonly #handler: AttemptHandler;
   #reason: Error | null = null;
 
-  constructor(handler: Dispatcher.DispatchHandler, terms: AttemptTerms, mirrored: MirroredAttempt | null, deps: EngineAttemptDeps) {
+  constructor(handler: AttemptHandler, terms: AttemptTerms, mirrored: MirroredAttempt | null, deps: EngineAttemptDeps) {
     this.#handler = handler;
     this.raw = new EngineAttempt(terms, deps, {
       onBytes: () => {},
       onHead: (status, headers) => handler.onResponseStart?.(this, status, headers),
-      onData: (bytes) => {
+      onData: (bytes, news) => {
+        if (news !== null) handler.onTokens?.(news);
         handler.onResponseData?.(this, bytes);
         mirrored?.answered(bytes);
       },

@@ -1,8 +1,7 @@
-import type { Dispatcher } from 'undici';
 import type { Cancel, Clock, Logger, Rng } from '../../core/index.ts';
-import { EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter, type EngineAttemptDeps } from '../../engine/index.ts';
+import { continuationOf, EngineClient, openaiAdapter, sglangAdapter, type ContinuationSetting, type EngineAdapter, type EngineAttemptDeps } from '../../engine/index.ts';
 import { Replica, type PacePrior, type ReplicaHealthOptions } from '../../health/index.ts';
-import type { AttemptDispatch, EngineAnswerLimits, Upstream } from '../../openai/index.ts';
+import type { AttemptDispatch, AttemptHandler, EngineAnswerLimits, Upstream } from '../../openai/index.ts';
 import { EngineMirror, type PrefixSink } from '../../prefix/index.ts';
 import { AgentlessAttempt } from './agentless-attempt.ts';
 
@@ -14,6 +13,7 @@ export interface AgentlessOptions {
   readonly models: readonly string[];
   readonly apiKey?: string | undefined;
   readonly engine: 'openai' | 'sglang';
+  readonly continuation: ContinuationSetting;
   readonly maxRunning: number;
   readonly contextTokens: number;
   readonly kvTokens?: number | undefined;
@@ -73,7 +73,8 @@ export class AgentlessReplica implements Upstream {
       connectTimeoutMs: bounds.connectMs,
       controlTimeoutMs: CONTROL_TIMEOUT_MS,
     });
-    this.#adapter = options.engine === 'sglang' ? sglangAdapter(this.#client) : openaiAdapter(this.#client, () => this.replica.inFlight);
+    const continuation = continuationOf(options.continuation, options.engine, null);
+    this.#adapter = options.engine === 'sglang' ? sglangAdapter(this.#client, () => continuation) : openaiAdapter(this.#client, () => this.replica.inFlight, () => continuation);
     this.#attemptDeps = {
       clock: deps.clock,
       limits: bounds.answer,
@@ -82,7 +83,7 @@ export class AgentlessReplica implements Upstream {
       abort: this.#adapter.abort === null ? null : (attemptId) => this.#abort(attemptId),
     };
     const { id, region, models, contextTokens, maxRunning } = options;
-    const identity = { id, node: id, region, engine: options.engine, models, contextTokens, runningMax: maxRunning, kvTokens: options.kvTokens ?? null };
+    const identity = { id, node: id, region, engine: options.engine, models, contextTokens, runningMax: maxRunning, kvTokens: options.kvTokens ?? null, continuation };
     const pace = { ...bounds.pace, prefillTokensPerS: options.prefillTokensPerS };
     this.replica = new Replica(identity, this, bounds.health, deps.rng, pace);
     this.#stopTelling = deps.clock.every(MIRROR_MS, () => this.#tellChanges());
@@ -94,9 +95,9 @@ export class AgentlessReplica implements Upstream {
     return this.#lastDispatch;
   }
 
-  dispatch({ path, headers, body, attempt }: AttemptDispatch, handler: Dispatcher.DispatchHandler): boolean {
+  dispatch({ path, headers, body, attempt }: AttemptDispatch, handler: AttemptHandler): boolean {
     this.#lastDispatch += 1;
-    const prepared = this.#adapter.prepareBody(body, attempt, 0);
+    const prepared = this.#adapter.prepareBody(path, body, attempt, 0);
     const mirrored = this.#mirror.follow(path, body, attempt.cacheSalt, attempt.streamed);
     const running = new AgentlessAttempt(handler, attempt, mirrored, this.#attemptDeps);
     running.start();

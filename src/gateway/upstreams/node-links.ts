@@ -126,6 +126,7 @@ export class NodeLinks {
           contextTokens: hello.contextTokens,
           runningMax: hello.runningMax,
           kvTokens: hello.kvTokens,
+          continuation: hello.continuation,
         },
         link,
         this.#options.health,

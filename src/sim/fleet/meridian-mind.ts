@@ -60,7 +60,7 @@ class MeridianMind implements GatewayMind {
   }
 
   linked({ id, node, region, kvTokens, contextTokens, runningMax }: FleetReplica): void {
-    const identity = { id, node, region, engine: 'sim', models: [MODEL], contextTokens, runningMax, kvTokens };
+    const identity = { id, node, region, engine: 'sim', models: [MODEL], contextTokens, runningMax, kvTokens, continuation: 'tokens' as const };
     this.#fleet.add(new Replica(identity, NO_UPSTREAM, this.#options.health, this.#rng, PACE_PRIOR));
   }
 
