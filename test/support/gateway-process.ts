@@ -13,7 +13,7 @@ export interface GatewayProcess {
 }
 
 /** Writes a configuration into `directory`, where the gateway also keeps its data; the public and admin ports are any free ones. */
-export function writeGatewayConfig(directory: string, fleetPort: number, more = ''): string {
+export function writeGatewayConfig(directory: string, fleetPort: number, more = '', drainMs = 5_000): string {
   const file = join(directory, 'gateway.yaml');
   const text = `
 gateway: { id: under-test, region: gcp-us-east4 }
@@ -24,7 +24,7 @@ listen:
 data_dir: ${join(directory, 'data')}
 admin_key: ${ADMIN_KEY}
 models: { ${MODEL}: {} }
-drain: { readiness_ms: 0, streams_ms: 5000 }
+drain: { readiness_ms: 0, streams_ms: ${drainMs} }
 ${more}`;
   writeFileSync(file, text);
   return file;

@@ -21,6 +21,8 @@ export interface ShownRecord {
   readonly attempts: readonly {
     readonly id: string;
     readonly replica: string;
+    readonly region: string;
+    readonly started_ms: number;
     readonly outcome: string;
     readonly resumed_tokens: number;
     readonly error_code: string | null;
