@@ -3,7 +3,7 @@
  * one process, because each would have a machine to itself: eight of them, cold on two cores, would be what is measured.
  */
 import { noLog, systemClock, systemRng } from '../../src/core/index.ts';
-import { LINK_DEFAULTS, startNodeDaemon } from '../../src/node/index.ts';
+import { CANARY_DEFAULTS, LINK_DEFAULTS, startNodeDaemon } from '../../src/node/index.ts';
 
 const [fleetUrl = '', token = '', model = '', ...places] = process.argv.slice(2);
 
@@ -15,7 +15,8 @@ await Promise.all(
         node: { id: `node-${index}`, region },
         gateways: [fleetUrl],
         token,
-        engine: {
+        canary: { ...CANARY_DEFAULTS, tokens: 0 },
+      engine: {
           kind: 'sglang', continuation: 'auto',
           url: `http://127.0.0.1:${enginePort}`,
           env: {},

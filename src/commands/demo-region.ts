@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { systemClock, systemRng } from '../core/index.ts';
-import { LINK_DEFAULTS, startNodeDaemon, type NodeDaemonOptions } from '../node/index.ts';
+import { CANARY_DEFAULTS, LINK_DEFAULTS, startNodeDaemon, type NodeDaemonOptions } from '../node/index.ts';
 import { startDistanceProxy, startSimEngine } from '../sim/index.ts';
 import { jsonLog } from '../telemetry/index.ts';
 import type { JoinOrder, RegionOrder } from './demo-region-process.ts';
@@ -32,6 +32,7 @@ async function main(): Promise<void> {
         gateways: [`ws://127.0.0.1:${proxy.port}${pathname}`],
         token,
         engine: { kind: 'sglang', continuation: 'auto', url, env: {}, startTimeoutMs: 60_000, restart: { backoffMinMs: 1_000, backoffMaxMs: 10_000 } },
+        canary: CANARY_DEFAULTS,
         models,
         weightDtype: 'fp8',
         contextTokens,

@@ -38,6 +38,7 @@ const replica = requiredSection('An engine without a node daemon, reached by its
   kv_tokens: Type.Optional(count('Size of its KV cache.')),
   prefill_tokens_per_s: count('Prompt tokens it prefills per second.', { default: 9_000 }),
   poll_ms: milliseconds('Time between two looks at its load.', 1_000),
+  canary_tokens: count('Length of the answers that it is asked for now and then, to see whether they make sense; 0: never.', { default: 64, minimum: 0 }),
 });
 
 /** Everything a gateway is told, by section. */

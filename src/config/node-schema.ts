@@ -60,6 +60,12 @@ export const NodeSchema = Type.Object(
       message_bytes_max: count('One message; pieces of answers are cut at 8 MiB.', { default: 16 * MIB, minimum: 9 * MIB }),
       held_bytes_max: count('Bytes a gateway may leave unread before its link is given up.', { default: 64 * MIB }),
     }),
+    canary: section('Questions of our own to the engine, to see whether its answers make sense.', {
+      tokens: count('Tokens one asks for; 0: there are none.', { default: 64, minimum: 0 }),
+      every_ms: milliseconds('Between two while all is well. A first one passes before the node is ready.', 60_000),
+      again_ms: milliseconds('After one that failed, or that a busy engine did not answer.', 2_000),
+      timeout_ms: milliseconds('What one may take.', 60_000),
+    }),
     drain_ms: milliseconds('What open streams get to finish.', 600_000),
   },
   { title: 'Meridian node', description: 'Configuration of a node daemon.', additionalProperties: false },

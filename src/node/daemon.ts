@@ -1,7 +1,6 @@
 import type { Cancel, Clock, Logger, Rng } from '../core/index.ts';
 import type { StateMessage } from '../link/index.ts';
-import { continuationOf, EngineClient, openaiAdapter, sglangAdapter, type EngineAdapter } from '../engine/index.ts';
-import type { Continuation } from '../openai/index.ts';
+import { Canary, EngineClient } from '../engine/index.ts';
 import { AttemptRunner } from './attempt-runner.ts';
 import { metricsText, zeroCounters } from './counters.ts';
 import { EngineProcess } from './engine-process.ts';
@@ -12,6 +11,7 @@ import { LinkSession, type TakenLoad } from './link-session.ts';
 import { LoadPoll } from './load-poll.ts';
 import { LocalServer } from './local-server.ts';
 import { requireLoopback } from './loopback.ts';
+import { makeAdapter } from './make-adapter.ts';
 import type { NodeStatus } from './node-status.ts';
 import { PrefixPublisher } from './prefix-publisher.ts';
 import { NODE_TUNING, type NodeDaemonOptions, type NodeTuning } from './options.ts';
@@ -42,6 +42,7 @@ export class NodeDaemon {
   readonly #counters = zeroCounters();
   readonly #client: EngineClient;
   readonly #watch: EngineWatch;
+  readonly #canary: Canary;
   readonly #process: EngineProcess | null;
   readonly #poll: LoadPoll;
   readonly #runner: AttemptRunner;
@@ -64,7 +65,7 @@ export class NodeDaemon {
     const tuning = this.#tuning;
     const counters = this.#counters;
     const client = new EngineClient({ ...tuning, url: engine.url, apiKey: engine.apiKey });
-    const adapter = this.#makeAdapter(client);
+    const adapter = makeAdapter(engine, client, (rank) => this.#runner.inFlightOf(rank), () => this.#watch.info);
     this.#client = client;
     this.#watch = new EngineWatch(
       { clock, log, client, adapter, counters, tuning, startTimeoutMs: engine.startTimeoutMs },
@@ -74,6 +75,7 @@ export class NodeDaemon {
         onStartTimeout: () => this.#process?.abandon(),
       },
     );
+    this.#canary = new Canary({ clock, log, client, adapter, model: String(options.models[0]), options: options.canary }, () => this.#onServing());
     this.#process = this.#makeProcess(deps);
     this.#prefixes = new PrefixPublisher(clock, options.link.prefixMs, () => this.#replicas().length, () => this.#links);
     this.#runner = new AttemptRunner({
@@ -189,22 +191,12 @@ export class NodeDaemon {
     this.#poll.stop();
     this.#prefixes.close();
     this.#watch.stop();
+    this.#canary.stop();
     this.#runner.stopAll('closing');
     await this.#runner.idle();
     this.#links.close();
     await Promise.all([this.#local.close(), this.#process?.stop()]);
     await this.#client.close();
-  }
-
-  #makeAdapter(client: EngineClient): EngineAdapter {
-    const { kind, continuation: setting } = this.#options.engine;
-    const continuation = (): Continuation => continuationOf(setting, kind, this.#watch.info);
-    switch (kind) {
-      case 'sglang':
-        return sglangAdapter(client, continuation);
-      case 'openai':
-        return openaiAdapter(client, (rank) => this.#runner.inFlightOf(rank), continuation);
-    }
   }
 
   #makeProcess(deps: NodeDaemonDeps): EngineProcess | null {
@@ -248,10 +240,16 @@ export class NodeDaemon {
     if (state.kind === 'ready') {
       this.#process?.ready();
       this.#poll.start();
+      this.#canary.start();
     } else {
+      this.#canary.stop();
       this.#poll.stop();
       this.#loads.clear();
     }
+    this.#onServing();
+  }
+
+  #onServing(): void {
     this.#eachLink((session) => session.sendState());
   }
 
@@ -263,6 +261,9 @@ export class NodeDaemon {
 
   #state(): StateMessage {
     const { kind, reason } = this.#watch.state;
+    const { verdict } = this.#canary;
+    if (kind === 'ready' && verdict.kind === 'untried') return { type: 'state', state: 'warming', reason: 'its first canary has not come back yet' };
+    if (kind === 'ready' && verdict.kind === 'failed') return { type: 'state', state: 'unhealthy', reason: verdict.reason };
     if (this.#isDraining && kind === 'ready') return { type: 'state', state: 'draining', reason: 'the node is being drained' };
     return { type: 'state', state: kind, reason };
   }

@@ -1,4 +1,4 @@
-import type { ContinuationSetting } from '../engine/index.ts';
+import type { CanaryOptions, ContinuationSetting } from '../engine/index.ts';
 import type { BackoffOptions } from '../link/index.ts';
 
 /** What a node daemon must be told: who it is, whom to dial, which engine it fronts. */
@@ -20,6 +20,7 @@ export interface NodeDaemonOptions {
   /** Where the local HTTP listens; port 0 takes any free one. */
   readonly listen: { readonly host: string; readonly port: number };
   readonly link: LinkOptions;
+  readonly canary: CanaryOptions;
   /** What running attempts get to finish in a drain. */
   readonly drainMs: number;
   readonly tuning?: Partial<NodeTuning> | undefined;

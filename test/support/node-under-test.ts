@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import { noLog, seededRng, systemClock } from '../../src/core/index.ts';
-import { startNodeDaemon, type NodeDaemon, type NodeDaemonOptions } from '../../src/node/index.ts';
+import { CANARY_DEFAULTS, startNodeDaemon, type NodeDaemon, type NodeDaemonOptions } from '../../src/node/index.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { FakeGateway, FLEET_TOKEN } from './fake-gateway.ts';
 
@@ -11,6 +11,7 @@ export function nodeOptions(engineUrl: string, gatewayUrls: readonly string[], m
     gateways: gatewayUrls,
     token: FLEET_TOKEN,
     engine: { kind: 'sglang', continuation: 'auto', url: engineUrl, env: {}, startTimeoutMs: 10_000, restart: { backoffMinMs: 5, backoffMaxMs: 20 } },
+    canary: { ...CANARY_DEFAULTS, tokens: 0 },
     models: ['m'],
     weightDtype: 'fp8',
     contextTokens: 8192,

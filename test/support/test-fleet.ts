@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startGateway, type Gateway } from '../../src/app.ts';
 import { gatewayDefaults, type GatewayConfig } from '../../src/config/index.ts';
 import { noLog, seededRng, systemClock } from '../../src/core/index.ts';
-import { LINK_DEFAULTS, startNodeDaemon, type NodeDaemon, type NodeDaemonOptions } from '../../src/node/index.ts';
+import { CANARY_DEFAULTS, LINK_DEFAULTS, startNodeDaemon, type NodeDaemon, type NodeDaemonOptions } from '../../src/node/index.ts';
 import { startSimEngine, type SimEngine, type SimEngineOptions } from '../../src/sim/index.ts';
 import { until } from './until.ts';
 
@@ -102,6 +102,7 @@ export function nodeOptions(id: string, region: string, url: string, fleetUrl: s
     gateways: [fleetUrl],
     token: FLEET_TOKEN,
     engine: { kind: 'sglang', continuation: 'auto', url, env: {}, startTimeoutMs: 30_000, restart: { backoffMinMs: 10, backoffMaxMs: 100 } },
+    canary: { ...CANARY_DEFAULTS, tokens: 0 },
     models: [MODEL],
     weightDtype: 'fp8',
     contextTokens: 163_840,
@@ -122,6 +123,7 @@ function agentlessReplica(engine: SimEngine, i: number): GatewayConfig['replicas
     maxRunning: 256,
     prefillTokensPerS: 9_000,
     pollMs: 100,
+    canaryTokens: 0,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Cancel, Clock, Logger, Rng } from '../../core/index.ts';
-import { continuationOf, EngineClient, openaiAdapter, sglangAdapter, type ContinuationSetting, type EngineAdapter, type EngineAttemptDeps } from '../../engine/index.ts';
+import { Canary, CANARY_DEFAULTS, continuationOf, EngineClient, openaiAdapter, sglangAdapter, type ContinuationSetting, type EngineAdapter, type EngineAttemptDeps } from '../../engine/index.ts';
 import { Replica, type PacePrior, type ReplicaHealthOptions } from '../../health/index.ts';
 import type { AttemptDispatch, AttemptHandler, EngineAnswerLimits, Upstream } from '../../openai/index.ts';
 import { EngineMirror, type PrefixSink } from '../../prefix/index.ts';
@@ -19,6 +19,7 @@ export interface AgentlessOptions {
   readonly kvTokens?: number | undefined;
   readonly prefillTokensPerS: number;
   readonly pollMs: number;
+  readonly canaryTokens: number;
 }
 
 export interface AgentlessBounds {
@@ -53,6 +54,7 @@ export class AgentlessReplica implements Upstream {
   readonly #client: EngineClient;
   readonly #adapter: EngineAdapter;
   readonly #attemptDeps: EngineAttemptDeps;
+  readonly #canary: Canary;
   readonly #stopPolling: Cancel;
   readonly #stopTelling: Cancel;
   /** No daemon keeps it here. */
@@ -61,6 +63,7 @@ export class AgentlessReplica implements Upstream {
   #seq = 0;
   #failures = 0;
   #isPolling = false;
+  #isAnswering = false;
 
   constructor(options: AgentlessOptions, bounds: AgentlessBounds, deps: AgentlessDeps) {
     this.#options = options;
@@ -86,6 +89,8 @@ export class AgentlessReplica implements Upstream {
     const identity = { id, node: id, region, engine: options.engine, models, contextTokens, runningMax: maxRunning, kvTokens: options.kvTokens ?? null, continuation };
     const pace = { ...bounds.pace, prefillTokensPerS: options.prefillTokensPerS };
     this.replica = new Replica(identity, this, bounds.health, deps.rng, pace);
+    const canary = { ...CANARY_DEFAULTS, tokens: options.canaryTokens };
+    this.#canary = new Canary({ ...deps, client: this.#client, adapter: this.#adapter, model: String(models[0]), options: canary }, () => this.#judge());
     this.#stopTelling = deps.clock.every(MIRROR_MS, () => this.#tellChanges());
     this.#stopPolling = deps.clock.every(options.pollMs, () => void this.#poll());
     void this.#poll();
@@ -108,11 +113,23 @@ export class AgentlessReplica implements Upstream {
   async close(): Promise<void> {
     this.#stopPolling();
     this.#stopTelling();
+    this.#canary.stop();
     await this.#client.close();
+  }
+
+  /** It answers; whether what it says makes sense, its canaries tell. */
+  #judge(): void {
+    const { verdict } = this.#canary;
+    const now = this.#deps.clock.now();
+    if (verdict.kind === 'passed') this.replica.setState('ready', '', now);
+    else if (verdict.kind === 'failed') this.replica.setState('unhealthy', verdict.reason, now);
+    else this.replica.setState('warming', 'its first canary has not come back yet', now);
   }
 
   /** What comes back may be another engine, with an empty cache. */
   #lost(): void {
+    this.#isAnswering = false;
+    this.#canary.stop();
     this.replica.setState('unhealthy', 'it does not answer', this.#deps.clock.now());
     this.#mirror.cache.clear();
     this.#deps.prefixes.clear(this.#options.id);
@@ -147,7 +164,9 @@ export class AgentlessReplica implements Upstream {
         this.replica.report({ ...load, seq: this.#seq, ageMs: clock.now() - startedMs }, seen, clock.now());
       }
       this.#failures = 0;
-      this.replica.setState('ready', '', clock.now());
+      if (!this.#isAnswering) this.#canary.start();
+      this.#isAnswering = true;
+      this.#judge();
     } catch (error) {
       this.#failures += 1;
       if (this.#failures === POLL_FAILURES_MAX) this.#deps.log.warn({ replica: this.#options.id, error }, 'replica does not answer');

@@ -1,5 +1,5 @@
 import { noLog, seededRng, systemClock } from '../../../src/core/index.ts';
-import { startNodeDaemon, type NodeDaemon } from '../../../src/node/index.ts';
+import { CANARY_DEFAULTS, startNodeDaemon, type NodeDaemon } from '../../../src/node/index.ts';
 import { NO_FAULTS, startSimEngine, type AttemptRecord, type RequestFault, type SimEngine } from '../../../src/sim/index.ts';
 import { MODEL, nodeOptions } from '../../support/test-fleet.ts';
 import { FaultProxy } from '../fault-proxy.ts';
@@ -98,6 +98,6 @@ export class ChaosNode {
 
   async #startDaemon(): Promise<void> {
     const options = nodeOptions(this.id, this.region, this.#engine.url, `ws://127.0.0.1:${this.#line.port}${this.#fleetPath}`);
-    this.#daemon = await startNodeDaemon({ ...options, link: { ...options.link, pingMs: 500 } }, { clock: systemClock, rng: seededRng(this.#seed), log: noLog });
+    this.#daemon = await startNodeDaemon({ ...options, canary: CANARY_DEFAULTS, link: { ...options.link, pingMs: 500 } }, { clock: systemClock, rng: seededRng(this.#seed), log: noLog });
   }
 }
