@@ -1,8 +1,9 @@
-import { InFlightLimit, RetryBudget } from './admission/index.ts';
+import { HedgeBudget, InFlightLimit, RetryBudget } from './admission/index.ts';
 import { ExpectedOutput, Router, TokenRatio } from './balancer/index.ts';
 import type { GatewayConfig } from './config/index.ts';
+import { Patience } from './health/index.ts';
 import { wait, type Clock, type Logger, type Rng } from './core/index.ts';
-import { ActiveRequests, gatewayMetrics, Patience, ReplicaAccess, RouteLog, Sweep, WaitingRoom, type GatewayDeps } from './gateway/index.ts';
+import { ActiveRequests, gatewayMetrics, ReplicaAccess, RouteLog, Sweep, WaitingRoom, type GatewayDeps } from './gateway/index.ts';
 import {
   gatewayOptions,
   modelOptions,
@@ -76,6 +77,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     expectedOutput: new ExpectedOutput(OUTPUT_KEYS_MAX),
     tokenRatio: new TokenRatio(Object.entries(config.models).map(([name, { bytesPerToken }]) => [name, bytesPerToken])),
     patience: new Patience({ ...config.timeouts, hedge: config.hedge }),
+    hedges: new HedgeBudget(config.hedge.share),
     retries: new RetryBudget({ share: config.retries.budgetShare, inFlightMin: config.retries.budgetMin }),
     routeLog: new RouteLog(config.balancer.explainMax),
     settlements,

@@ -1,14 +1,13 @@
 import type { KeyStore } from '../accounts/index.ts';
-import type { InFlightLimit, RetryBudget } from '../admission/index.ts';
+import type { HedgeBudget, InFlightLimit, RetryBudget } from '../admission/index.ts';
 import type { ExpectedOutput, Router, TokenRatio } from '../balancer/index.ts';
 import type { Journal } from '../billing/index.ts';
 import type { Clock, Logger, Rng, Tracing } from '../core/index.ts';
-import type { Fleet } from '../health/index.ts';
+import type { Fleet, Patience } from '../health/index.ts';
 import type { ActiveRequests } from './active-requests.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { ModelAlias } from './model-alias.ts';
 import type { GatewayOptions, ModelOptions } from './options.ts';
-import type { Patience } from './patience.ts';
 import type { ReplicaAccess } from './replica-access.ts';
 import type { RouteLog } from './route-log.ts';
 import type { SettlementInbox } from './settlement-inbox.ts';
@@ -35,6 +34,7 @@ export interface GatewayDeps {
   readonly tokenRatio: TokenRatio;
   readonly expectedOutput: ExpectedOutput;
   readonly patience: Patience;
+  readonly hedges: HedgeBudget;
   readonly retries: RetryBudget;
   readonly routeLog: RouteLog;
   readonly journal: Journal;

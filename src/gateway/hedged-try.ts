@@ -44,7 +44,7 @@ async function signWithin({ sign }: Started, withinMs: number | null, { clock }:
 }
 
 function enterHedge({ ask, reply }: RequestContext, enterOther: () => Entered | null, deps: GatewayDeps): Entered | null {
-  if (reply.isGone || !deps.patience.mayHedge(ask.model, deps.fleet)) return null;
+  if (reply.isGone || !deps.patience.isCalm(ask.model, deps.fleet) || !deps.hedges.trySpend()) return null;
   return enterOther();
 }
 

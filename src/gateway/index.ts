@@ -6,7 +6,6 @@ export type { GatewayOptions, ModelOptions } from './options.ts';
 export { adminRoutes, type AdminDeps } from './routes/admin-routes.ts';
 export { createEdge } from './routes/edge.ts';
 export { openapiDocument } from './routes/openapi-document.ts';
-export { Patience } from './patience.ts';
 export { publicRoutes } from './routes/public-routes.ts';
 export { ReplicaAccess } from './replica-access.ts';
 export { RouteLog } from './route-log.ts';

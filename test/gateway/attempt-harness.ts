@@ -42,7 +42,6 @@ export class AttemptHarness {
   constructor(replicas: Readonly<Record<string, Partial<ReplicaIdentity>>>, options: Options = {}) {
     for (const [id, identity] of Object.entries(replicas)) this.fleet.add(readyReplica(id, identity, this.#upstream(id)));
     this.retries = new RetryBudget({ share: 0, inFlightMin: options.budgetMin ?? 3 });
-    const budget = new HedgeBudget(1);
     this.deps = {
       clock: this.clock,
       router: this.#router,
@@ -57,12 +56,12 @@ export class AttemptHarness {
       retries: this.retries,
       active: { size: 1 },
       metrics: { retried() {}, hedged() {} },
+      hedges: new HedgeBudget(1),
       patience: {
-        began: () => budget.earn(),
         saw() {},
         firstTokenMs: () => options.firstTokenMs ?? 1_000,
         hedgeAfterMs: () => options.hedgeAfterMs ?? null,
-        mayHedge: () => budget.trySpend(),
+        isCalm: () => true,
       },
       options: {
         retries: { attemptsMax: options.attemptsMax ?? 3, jitterMinMs: 10, jitterMaxMs: 10 },

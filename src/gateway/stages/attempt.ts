@@ -18,7 +18,7 @@ export async function attempt(context: RequestContext, plan: Plan, deps: Gateway
   const tried: ReplicaIdentity[] = [...lost];
   const enter = (route: Route | null): Entered | null => (route === null ? null : enterFirst(route, tried, deps));
   const next = (): Entered | null => enter(rankAgain(context, plan, tried, deps));
-  deps.patience.began();
+  deps.hedges.earn();
   let entered = enter(plan.route);
   let last: Attempted | null = null;
   let endRetry = (): void => {};

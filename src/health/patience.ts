@@ -1,5 +1,5 @@
-import { HedgeBudget } from '../admission/index.ts';
-import { TtftQuantiles, type Fleet } from '../health/index.ts';
+import type { Fleet } from './fleet.ts';
+import { TtftQuantiles } from './ttft-quantiles.ts';
 
 export interface PatienceOptions {
   /** The least time an attempt is given for its first token. */
@@ -8,8 +8,6 @@ export interface PatienceOptions {
   readonly firstTokenFactor: number;
   readonly totalMs: number;
   readonly hedge: {
-    /** Share of the requests that may get a second attempt while the first one waits; 0: none. */
-    readonly share: number;
     /** How late a first token must be, beside others of its size. */
     readonly quantile: number;
     /** None while the replicas of the model run a larger share of what they can. */
@@ -25,16 +23,9 @@ const SLOWEST = 0.99;
 export class Patience {
   readonly #options: PatienceOptions;
   readonly #quantiles = new TtftQuantiles();
-  readonly #budget: HedgeBudget;
 
   constructor(options: PatienceOptions) {
     this.#options = options;
-    this.#budget = new HedgeBudget(options.hedge.share);
-  }
-
-  /** A request is about to be tried for the first time. */
-  began(): void {
-    this.#budget.earn();
   }
 
   saw(promptTokens: number, ttftMs: number): void {
@@ -50,13 +41,12 @@ export class Patience {
 
   /** Milliseconds after which a second attempt makes sense; null while nobody knows what is late. */
   hedgeAfterMs(promptTokens: number): number | null {
-    const { share, quantile } = this.#options.hedge;
-    return share === 0 ? null : this.#quantiles.at(promptTokens, quantile, KNOWN_MIN);
+    return this.#quantiles.at(promptTokens, this.#options.hedge.quantile, KNOWN_MIN);
   }
 
-  /** Whether a second attempt may be made now; if so, it is taken from the budget. */
-  mayHedge(model: string, fleet: Pick<Fleet, 'serving'>): boolean {
-    return busyShare(model, fleet) <= this.#options.hedge.busyShareMax && this.#budget.trySpend();
+  /** Whether the replicas of a model have so little to do that a second attempt takes nobody's place. */
+  isCalm(model: string, fleet: Pick<Fleet, 'serving'>): boolean {
+    return busyShare(model, fleet) <= this.#options.hedge.busyShareMax;
   }
 }
 
