@@ -78,7 +78,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     tokenRatio: new TokenRatio(Object.entries(config.models).map(([name, { bytesPerToken }]) => [name, bytesPerToken])),
     patience: new Patience({ ...config.timeouts, hedge: config.hedge }),
     hedges: new HedgeBudget(config.hedge.share),
-    retries: new RetryBudget({ share: config.retries.budgetShare, inFlightMin: config.retries.budgetMin }),
+    retries: new RetryBudget({ share: config.retries.budgetShare, windowMs: config.retries.budgetWindowMs, reserve: config.retries.budgetReserve }),
     routeLog: new RouteLog(config.balancer.explainMax),
     settlements,
     sweep,

@@ -106,8 +106,9 @@ export const gatewayProperties = {
     attempts_max: count('Attempts of one request, the first included.', { default: 3 }),
     jitter_min_ms: milliseconds('Shortest pause before another attempt.', 25),
     jitter_max_ms: milliseconds('Longest pause before another attempt.', 250),
-    budget_share: quantity('Retries under way, as a share of the other requests under way …', { default: 0.1, minimum: 0, maximum: 1 }),
-    budget_min: count('… and so many in any case.', { default: 3, minimum: 0 }),
+    budget_share: quantity('Retries, as a share of the requests …', { default: 0.1, minimum: 0, maximum: 1 }),
+    budget_window_ms: milliseconds('… within so long …', 60_000),
+    budget_reserve: count('… and so many in any case.', { default: 10, minimum: 0 }),
   }),
   hedge: section('A second attempt on another node while the first one is late; who answers first goes on.', {
     share: quantity('At most this share of the requests; 0: none.', { default: 0.02, minimum: 0, maximum: 1 }),

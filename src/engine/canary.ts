@@ -65,6 +65,13 @@ export class Canary {
     void this.#ask(this.#era);
   }
 
+  /** Something speaks against the engine: it counts as untried until the next canary has come back. */
+  suspect(): void {
+    if (this.#verdict.kind !== 'passed' || this.#deps.options.tokens === 0) return;
+    this.start();
+    this.#onChange();
+  }
+
   /** The engine answers no more. */
   stop(): void {
     this.#era += 1;

@@ -29,10 +29,9 @@ const ENGINE_PRIORITY = { critical: 1, standard: 0, batch: -1 } as const;
 export function startAttempt(context: RequestContext, placement: Placement, entered: Entered, deps: GatewayDeps): Started {
   const open = dispatch(context, placement, entered, deps);
   context.open.add(open);
-  // An answer in one piece comes when its last token is made, so the wait for the first cannot be bounded apart.
-  const firstTokenMs = context.ask.streamed ? deps.patience.firstTokenMs(placement.promptTokens, open.predictedMs) : deps.options.timeouts.totalMs;
+  const patienceMs = patienceFor(context, placement, open, deps);
   const unwatch = deps.sweep.add((now) => {
-    if (now - open.startedMs > firstTokenMs) open.stream.abort(new AttemptError('timeout', 'no token came in time', null));
+    if (now - open.startedMs > patienceMs) open.stream.abort(new AttemptError('timeout', 'no token came in time', null));
   });
   context.reply.onGone(() => open.stream.abort(new AttemptError('cancelled', 'the client went away', null)));
   const sign = open.stream.firstSign.then((first) => {
@@ -41,6 +40,13 @@ export function startAttempt(context: RequestContext, placement: Placement, ente
     return first;
   });
   return { open, sign };
+}
+
+/** How long an attempt may show nothing. */
+function patienceFor({ ask }: RequestContext, { promptTokens }: Placement, { replica, predictedMs }: OpenAttempt, deps: GatewayDeps): number {
+  if (ask.streamed) return deps.patience.firstTokenMs(promptTokens, predictedMs);
+  const most = ask.outputTokensMax ?? deps.models.get(ask.model)?.outputTokensMax ?? Infinity;
+  return deps.patience.wholeMs(promptTokens, predictedMs, most * replica.pace.tpotMs(Math.max(replica.inFlight, replica.load?.running ?? 0)));
 }
 
 function began({ ask, attempts }: RequestContext, placement: Placement, open: OpenAttempt, deps: GatewayDeps): void {

@@ -39,6 +39,12 @@ export class Patience {
     return Math.min(totalMs, Math.max(firstTokenMs, firstTokenFactor * Math.max(usualMs, predictedMs)));
   }
 
+  /** The same for an answer in one piece, whose tokens take `outputMs` at most as far as anybody knows: it shows nothing before it is whole. */
+  wholeMs(promptTokens: number, predictedMs: number, outputMs: number): number {
+    const { firstTokenFactor, totalMs } = this.#options;
+    return Math.min(totalMs, this.firstTokenMs(promptTokens, predictedMs) + firstTokenFactor * outputMs);
+  }
+
   /** Milliseconds after which a second attempt makes sense; null while nobody knows what is late. */
   hedgeAfterMs(promptTokens: number): number | null {
     return this.#quantiles.at(promptTokens, this.#options.hedge.quantile, KNOWN_MIN);

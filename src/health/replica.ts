@@ -70,6 +70,8 @@ export class Replica {
   #inFlight = 0;
   /** Attempts whose first token has come. */
   #answering = 0;
+  /** When those whose first token has not come are overdue. */
+  readonly #dueMs: number[] = [];
   /** When a token last came on any stream of this gateway. */
   #heardAtMs = 0;
   #ramp: Ramp | null = null;
@@ -139,9 +141,12 @@ export class Replica {
     this.#heardAtMs = now;
   }
 
-  /** It has begun to answer, and no token has come for long on any stream. */
+  /** No token has come for long on any stream, though it has begun to answer, or is long overdue with an answer. */
   isSilent(now: number): boolean {
-    return this.#answering > 0 && now - this.#heardAtMs > this.#health.silentMs;
+    if (now - this.#heardAtMs <= this.#health.silentMs) return false;
+    if (this.#answering > 0) return true;
+    for (const dueMs of this.#dueMs) if (dueMs < now) return true;
+    return false;
   }
 
   /** Whether there is nothing against an attempt there. */
@@ -160,17 +165,20 @@ export class Replica {
 
   /**
    * Starts an attempt, whatever its breaker says: who may be tried is decided by `eligible`. Null when it is not ready. The
-   * permit must be ended exactly once.
+   * permit must be ended exactly once. `expectedMs`: when its first token is expected.
    */
-  enter(now: number): AttemptPermit | null {
+  enter(now: number, expectedMs = 0): AttemptPermit | null {
     if (this.#state !== 'ready') return null;
     const pass = this.breaker.enter(now);
     this.#inFlight += 1;
     let stage: 'waiting' | 'answering' | 'ended' = 'waiting';
+    const dueMs = now + Math.max(this.#health.silentMs, OVERDUE * expectedMs);
+    this.#dueMs.push(dueMs);
     return {
       progressed: (atMs) => {
         if (stage !== 'waiting') return;
         stage = 'answering';
+        this.#forgetDue(dueMs);
         this.#answering += 1;
         this.#heardAtMs = atMs;
         this.#tellBreaker(() => pass.progressed(atMs), atMs);
@@ -178,6 +186,7 @@ export class Replica {
       end: (verdict, endedAtMs) => {
         if (stage === 'ended') throw new Error('an attempt permit was ended twice');
         if (stage === 'answering') this.#answering -= 1;
+        else this.#forgetDue(dueMs);
         stage = 'ended';
         this.#inFlight -= 1;
         if (verdict !== 'ignored') this.failures.saw(verdict === 'failure', endedAtMs);
@@ -188,6 +197,10 @@ export class Replica {
         }, endedAtMs);
       },
     };
+  }
+
+  #forgetDue(dueMs: number): void {
+    this.#dueMs.splice(this.#dueMs.indexOf(dueMs), 1);
   }
 
   /** A replica whose breaker closes comes back, too. */
@@ -203,6 +216,9 @@ export class Replica {
     this.#ramp = slowStartMs <= 0 ? null : { fromMs: now, spanMs: slowStartMs * (0.8 + 0.4 * this.#rng.next()) };
   }
 }
+
+/** A first token so many times later than expected is overdue. */
+const OVERDUE = 2;
 
 interface Ramp {
   readonly fromMs: number;

@@ -1,9 +1,10 @@
 import type { Cancel, Clock, Logger, Rng } from '../core/index.ts';
 import type { StateMessage } from '../link/index.ts';
-import { Canary, EngineClient } from '../engine/index.ts';
+import { EngineClient } from '../engine/index.ts';
 import { AttemptRunner } from './attempt-runner.ts';
 import { metricsText, zeroCounters } from './counters.ts';
 import { EngineProcess } from './engine-process.ts';
+import { EngineSense } from './engine-sense.ts';
 import { EngineWatch, type EngineState } from './engine-watch.ts';
 import { GatewayLinks } from './gateway-links.ts';
 import { helloMessage, replicaIds } from './hello.ts';
@@ -42,7 +43,7 @@ export class NodeDaemon {
   readonly #counters = zeroCounters();
   readonly #client: EngineClient;
   readonly #watch: EngineWatch;
-  readonly #canary: Canary;
+  readonly #sense: EngineSense;
   readonly #process: EngineProcess | null;
   readonly #poll: LoadPoll;
   readonly #runner: AttemptRunner;
@@ -75,7 +76,8 @@ export class NodeDaemon {
         onStartTimeout: () => this.#process?.abandon(),
       },
     );
-    this.#canary = new Canary({ clock, log, client, adapter, model: String(options.models[0]), options: options.canary }, () => this.#onServing());
+    const canary = { clock, log, client, adapter, model: String(options.models[0]), options: options.canary };
+    this.#sense = new EngineSense({ canary, silentMs: tuning.silentMs, inFlight: () => this.#runner.inFlight }, () => this.#onServing());
     this.#process = this.#makeProcess(deps);
     this.#prefixes = new PrefixPublisher(clock, options.link.prefixMs, () => this.#replicas().length, () => this.#links);
     this.#runner = new AttemptRunner({
@@ -91,7 +93,10 @@ export class NodeDaemon {
       },
       mirrorOf: (rank) => this.#prefixes.mirrorOf(rank),
       refusal: () => (this.#isDraining || this.#closing !== null ? 'The node is draining.' : null),
-      onProgress: () => this.#watch.progressed(),
+      onProgress: () => {
+        this.#watch.progressed();
+        this.#sense.progressed();
+      },
       onUnreachable: (cause) => this.#watch.unreachable(cause),
       onWork: () => this.#poll.nudge(),
     });
@@ -191,7 +196,7 @@ export class NodeDaemon {
     this.#poll.stop();
     this.#prefixes.close();
     this.#watch.stop();
-    this.#canary.stop();
+    this.#sense.stop();
     this.#runner.stopAll('closing');
     await this.#runner.idle();
     this.#links.close();
@@ -240,9 +245,9 @@ export class NodeDaemon {
     if (state.kind === 'ready') {
       this.#process?.ready();
       this.#poll.start();
-      this.#canary.start();
+      this.#sense.began();
     } else {
-      this.#canary.stop();
+      this.#sense.ended();
       this.#poll.stop();
       this.#loads.clear();
     }
@@ -261,9 +266,8 @@ export class NodeDaemon {
 
   #state(): StateMessage {
     const { kind, reason } = this.#watch.state;
-    const { verdict } = this.#canary;
-    if (kind === 'ready' && verdict.kind === 'untried') return { type: 'state', state: 'warming', reason: 'its first canary has not come back yet' };
-    if (kind === 'ready' && verdict.kind === 'failed') return { type: 'state', state: 'unhealthy', reason: verdict.reason };
+    const doubt = kind === 'ready' ? this.#sense.doubt() : null;
+    if (doubt !== null) return doubt;
     if (this.#isDraining && kind === 'ready') return { type: 'state', state: 'draining', reason: 'the node is being drained' };
     return { type: 'state', state: kind, reason };
   }

@@ -94,6 +94,8 @@ export interface NodeTuning {
   readonly probeFailuresMax: number;
   /** A token within this time proves life, whatever the probes say. */
   readonly progressMs: number;
+  /** Attempts that run while no byte comes from the engine for so long make it suspect, whatever its probes say. */
+  readonly silentMs: number;
   /** How often the engine is asked who it is, so that a restart nobody saw is noticed. */
   readonly infoMs: number;
   /** What a supervised engine gets between SIGTERM and SIGKILL. */
@@ -116,6 +118,7 @@ export const NODE_TUNING: NodeTuning = {
   probeTimeoutMs: 5_000,
   probeFailuresMax: 3,
   progressMs: 10_000,
+  silentMs: 15_000,
   infoMs: 10_000,
   stopGraceMs: 10_000,
   gatewaysMax: 64,

@@ -2,22 +2,34 @@ import { describe, expect, test } from 'vitest';
 import { HedgeBudget, RetryBudget } from '../../src/admission/index.ts';
 
 describe('the budget of retries', () => {
-  test('lets a share of the requests under way be tried again, and a few in any case', () => {
-    const budget = new RetryBudget({ share: 0.1, inFlightMin: 3 });
-    const few = Array.from({ length: 5 }, () => budget.tryEnter(5));
-    expect(few.filter((leave) => leave !== null).length).toBe(3);
-    const more = Array.from({ length: 50 }, () => budget.tryEnter(220));
-    expect(more.filter((leave) => leave !== null).length).toBe(17);
-    expect(budget.retrying).toBe(20);
+  const OPTIONS = { share: 0.1, windowMs: 60_000, reserve: 10 };
+
+  /** How many of `wanted` retries are allowed at `now`. */
+  const allowed = (budget: RetryBudget, wanted: number, now: number): number => Array.from({ length: wanted }, () => budget.trySpend(now)).filter(Boolean).length;
+
+  test('is a share of the requests of late, and a few in any case', () => {
+    const budget = new RetryBudget(OPTIONS);
+    for (let i = 0; i < 500; i += 1) budget.began(i * 100);
+    expect(allowed(budget, 1_000, 50_000)).toBe(60);
+    expect(allowed(new RetryBudget(OPTIONS), 100, 0)).toBe(10);
   });
 
-  test('gets back what has ended, once', () => {
-    const budget = new RetryBudget({ share: 0, inFlightMin: 1 });
-    const leave = budget.tryEnter(10);
-    expect(budget.tryEnter(10)).toBeNull();
-    leave?.();
-    expect(() => leave?.()).toThrow('ended twice');
-    expect(budget.tryEnter(10)).not.toBeNull();
+  test('makes the load of a fleet that fails grow by that share', () => {
+    const budget = new RetryBudget(OPTIONS);
+    let attempts = 0;
+    for (let i = 0; i < 60_000; i += 1) {
+      budget.began(i);
+      attempts += 1 + allowed(budget, 2, i);
+    }
+    expect(attempts / 60_000).toBeGreaterThan(1.09);
+    expect(attempts / 60_000).toBeLessThan(1.101);
+  });
+
+  test('forgets what is older than its window', () => {
+    const budget = new RetryBudget(OPTIONS);
+    for (let i = 0; i < 1_000; i += 1) budget.began(0);
+    expect(allowed(budget, 200, 59_000)).toBe(110);
+    expect(allowed(budget, 200, 130_000)).toBe(10);
   });
 });
 

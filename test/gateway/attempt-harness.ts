@@ -41,7 +41,7 @@ export class AttemptHarness {
 
   constructor(replicas: Readonly<Record<string, Partial<ReplicaIdentity>>>, options: Options = {}) {
     for (const [id, identity] of Object.entries(replicas)) this.fleet.add(readyReplica(id, identity, this.#upstream(id)));
-    this.retries = new RetryBudget({ share: 0, inFlightMin: options.budgetMin ?? 3 });
+    this.retries = new RetryBudget({ share: 0, windowMs: 60_000, reserve: options.budgetMin ?? 3 });
     this.deps = {
       clock: this.clock,
       router: this.#router,

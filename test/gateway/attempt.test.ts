@@ -14,7 +14,6 @@ describe('a request whose attempt fails', () => {
     (await harness.dispatch(2)).fail();
     expect(await over).toMatchObject({ kind: 'ended', outcome: { kind: 'failed' } });
     expect(harness.tried).toEqual(['a', 'c']);
-    expect(harness.retries.retrying).toBe(0);
   });
 
   test('is tried on another node, and then in another region, even a dearer one', async () => {
@@ -37,19 +36,6 @@ describe('a request whose attempt fails', () => {
     (await harness.dispatch(1)).fail();
     expect(await over).toMatchObject({ kind: 'ended', outcome: { kind: 'failed', error: { code: 'upstream_error' } } });
     expect(harness.tried).toEqual(['a']);
-  });
-
-  test('holds its place in the budget until its retry has shown what comes of it', async () => {
-    const harness = new AttemptHarness(SAME);
-    const over = harness.run();
-    (await harness.dispatch(1)).fail();
-    await harness.until(() => harness.retries.retrying === 1, 'the retry was not counted');
-    harness.clock.advance(10);
-    const second = await harness.dispatch(2);
-    expect(harness.retries.retrying).toBe(1);
-    second.answer();
-    expect(await over).toMatchObject({ kind: 'answering' });
-    expect(harness.retries.retrying).toBe(0);
   });
 });
 

@@ -86,7 +86,7 @@ const NOWHERE: Plan = {
 };
 
 test('a request that no replica would take any more ends in a failure that is settled like any other', async () => {
-  const deps = { options: { retries: { attemptsMax: 3, jitterMinMs: 0, jitterMaxMs: 0 } }, hedges: { earn() {} } } as unknown as GatewayDeps;
+  const deps = { options: { retries: { attemptsMax: 3, jitterMinMs: 0, jitterMaxMs: 0 } }, hedges: { earn() {} }, retries: { began() {} }, clock: new ManualClock() } as unknown as GatewayDeps;
   const ended = await attempt(context([]), NOWHERE, deps);
   expect(ended).toMatchObject({ kind: 'ended', outcome: { kind: 'failed', error: { code: 'overloaded' }, isReplicaFault: false } });
 });

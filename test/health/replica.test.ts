@@ -58,8 +58,9 @@ describe('a replica', () => {
 
   test('that is answering and brings no token for long is left alone until one comes', () => {
     const one = readyReplica({ silentMs: 1_000 });
-    const waiting = one.enter(0);
+    const waiting = one.enter(0, 3_000);
     expect(one.isHealthy(5_000), 'a long prefill is no silence').toBe(true);
+    expect(one.isHealthy(6_001), 'but twice what was expected is').toBe(false);
     waiting?.progressed(5_000);
     expect(one.isHealthy(6_000)).toBe(true);
     expect(one.isHealthy(6_001)).toBe(false);

@@ -19,23 +19,20 @@ export async function attempt(context: RequestContext, plan: Plan, deps: Gateway
   const enter = (route: Route | null): Entered | null => (route === null ? null : enterFirst(route, tried, deps));
   const next = (): Entered | null => enter(rankAgain(context, plan, tried, deps));
   deps.hedges.earn();
+  deps.retries.began(deps.clock.now());
   let entered = enter(plan.route);
   let last: Attempted | null = null;
-  let endRetry = (): void => {};
-  for (;;) {
-    if (entered === null) return last ?? { kind: 'ended', outcome: notTaken() };
-    last = await hedgedTry(context, plan.placement, entered, next, deps).finally(endRetry);
+  while (entered !== null) {
+    last = await hedgedTry(context, plan.placement, entered, next, deps);
     if (last.kind === 'answering' || last.outcome.kind !== 'failed' || !last.outcome.isRetryable) return last;
     if (tried.length >= deps.options.retries.attemptsMax) return last;
-    const end = deps.retries.tryEnter(deps.active.size);
-    deps.metrics.retried(end !== null);
-    if (end === null) return last;
-    endRetry = end;
+    const isAllowed = deps.retries.trySpend(deps.clock.now());
+    deps.metrics.retried(isAllowed);
+    if (!isAllowed) return last;
     entered = await afterPause(context, next, deps);
-    if (entered !== null) continue;
-    endRetry();
-    return context.reply.isGone ? { kind: 'ended', outcome: { kind: 'aborted', settlement: null } } : last;
+    if (context.reply.isGone) return { kind: 'ended', outcome: { kind: 'aborted', settlement: null } };
   }
+  return last ?? { kind: 'ended', outcome: notTaken() };
 }
 
 /** Full jitter: requests that failed together do not come back together. */
@@ -50,7 +47,7 @@ function enterFirst(route: Route, tried: ReplicaIdentity[], deps: GatewayDeps): 
   for (const candidate of route.candidates) {
     const { identity } = candidate.replica;
     if (deps.fleet.get(identity.id) !== candidate.replica || tried.some(({ node }) => node === identity.node)) continue;
-    const permit = candidate.replica.enter(deps.clock.now());
+    const permit = candidate.replica.enter(deps.clock.now(), candidate.ttftMs);
     if (permit === null) continue;
     tried.push(identity);
     return { route, candidate, permit };

@@ -123,7 +123,7 @@ export class AgentlessReplica implements Upstream {
     const now = this.#deps.clock.now();
     if (verdict.kind === 'passed') this.replica.setState('ready', '', now);
     else if (verdict.kind === 'failed') this.replica.setState('unhealthy', verdict.reason, now);
-    else this.replica.setState('warming', 'its first canary has not come back yet', now);
+    else this.replica.setState('warming', 'its canary has not come back yet', now);
   }
 
   /** What comes back may be another engine, with an empty cache. */

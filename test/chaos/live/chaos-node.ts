@@ -82,7 +82,10 @@ export class ChaosNode {
 
   async mend(kind: FaultKind): Promise<void> {
     await this.#line.heal();
-    if (kind === 'kill-engine' || kind === 'kill-node') {
+    // A step that was begun at the pace of a stalled engine never ends: what comes back is another engine.
+    const isAnother = kind === 'kill-engine' || kind === 'kill-node' || kind === 'stall-engine';
+    if (kind === 'stall-engine') await this.#engine.close();
+    if (isAnother) {
       const { port } = this.#engine;
       this.#engine = await startSimEngine({ model: MODEL, seed: this.#seed, port });
       this.#seen = 0;
