@@ -21,6 +21,7 @@ export type {
   MindFactory,
 } from './fleet/gateway-mind.ts';
 export { meridian } from './fleet/meridian-mind.ts';
+export { meridianOptions } from './fleet/meridian-options.ts';
 export { runFleet } from './fleet/run-fleet.ts';
 export { summarize, type FleetSummary } from './fleet/summarize.ts';
 export { chained, CONVERSATIONS, conversations, inOrder, type Workload } from './fleet/workload.ts';

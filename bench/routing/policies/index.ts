@@ -1,5 +1,5 @@
 import { gatewayDefaults } from '../../../src/config/index.ts';
-import { meridian, type GatewayWorld, type MindFactory } from '../../../src/sim/index.ts';
+import { meridian, meridianOptions, type GatewayWorld, type MindFactory } from '../../../src/sim/index.ts';
 import { dynamo } from './dynamo.ts';
 import { llmD } from './llm-d.ts';
 import { PeerMind, type PeerPolicy } from './peer-mind.ts';
@@ -26,6 +26,5 @@ export const POLICIES: readonly MindFactory[] = [
 
 /** Meridian as it is configured by default. */
 function meridianByDefaults(): MindFactory {
-  const { admission, balancer, breaker, health, retries } = gatewayDefaults();
-  return meridian({ router: balancer, hold: admission, health: { breaker, ...health }, attemptsMax: retries.attemptsMax });
+  return meridian(meridianOptions(gatewayDefaults()));
 }

@@ -21,6 +21,9 @@ export function checkFleet(
     if (regions !== null && record.region !== '' && !regions.includes(record.region)) {
       violations.push(`request ${index} may be served in ${regions.join(', ')} only, and was served in ${record.region}`);
     }
+    if (record.end === 'completed' && (record.chargedPrompts !== 1 || record.chargedTokens !== record.completionTokens)) {
+      violations.push(`request ${index} was charged ${record.chargedPrompts} prompts and ${record.chargedTokens} tokens for ${record.completionTokens}`);
+    }
     if (record.end === 'completed' && record.completionTokens !== record.request.outputTokens) {
       violations.push(`request ${index} got ${record.completionTokens} tokens of ${record.request.outputTokens}`);
     }

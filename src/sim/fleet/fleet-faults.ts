@@ -9,6 +9,10 @@ export type FleetFault =
   | { readonly kind: 'replica-killed'; readonly replica: number; readonly fromMs: number; readonly toMs: number }
   /** The steps of an engine take `factor` times as long. */
   | { readonly kind: 'slow'; readonly replica: number; readonly factor: number; readonly fromMs: number; readonly toMs: number }
+  /** An engine makes nothing more, while its node goes on answering. */
+  | { readonly kind: 'stalled'; readonly replica: number; readonly fromMs: number; readonly toMs: number }
+  /** A link breaks, and the node dials in again at the end. */
+  | { readonly kind: 'link-cut'; readonly replica: number; readonly fromMs: number; readonly toMs: number }
   /** A replica works on, but reports its load no more. */
   | { readonly kind: 'frozen-load'; readonly replica: number; readonly fromMs: number; readonly toMs: number };
 
@@ -20,7 +24,7 @@ const SLOWEST = 8;
 export function randomFaults(count: number, plan: FleetPlan, durationMs: number, seed: number): FleetFault[] {
   const rng = seededRng(seed ^ 0x5eed);
   const replicas = plan.regions.reduce((sum, region) => sum + region.replicas, 0);
-  const kinds = ['replica-killed', 'slow', 'frozen-load', ...(plan.regions.length > 1 ? (['region-lost'] as const) : [])] as const;
+  const kinds = ['replica-killed', 'slow', 'frozen-load', 'stalled', 'link-cut', ...(plan.regions.length > 1 ? (['region-lost'] as const) : [])] as const;
   return Array.from({ length: count }, (_, i): FleetFault => {
     // One after the other within equal parts of the time, so that a fault of one replica does not meet another of the same.
     const part = durationMs / count;

@@ -14,6 +14,11 @@ export interface FleetRecord {
   region: string;
   replicaId: string;
   attempts: number;
+  /** Attempts that its client got tokens from. */
+  parts: number;
+  /** What it is charged: one prompt, and the tokens of every part of its answer. */
+  chargedPrompts: number;
+  chargedTokens: number;
   cachedTokens: number;
   completionTokens: number;
 }
@@ -28,6 +33,9 @@ export function newRecord(request: FleetRequest, homeRegion: string): FleetRecor
     region: '',
     replicaId: '',
     attempts: 0,
+    parts: 0,
+    chargedPrompts: 0,
+    chargedTokens: 0,
     cachedTokens: 0,
     completionTokens: 0,
   };

@@ -69,7 +69,10 @@ export interface GatewayMind {
   /** A request came. It must end in a `dispatch` or a `refuse` of the world, now or later; and be tried again, or refused, after a failure. */
   arrived(request: FleetRequest): void;
   firstToken(attempt: FleetAttempt): void;
-  /** `isAnswering`: its first token had come, so the client has part of an answer and the request cannot be tried anew. */
+  /**
+   * `isAnswering`: its first token had come, so the client has part of an answer: the request cannot be tried anew, only gone
+   * on with, at once; else its client is cut off.
+   */
   ended(attempt: FleetAttempt, outcome: FleetOutcome, isAnswering: boolean): void;
   /** Called every `TICK_MS` of virtual time. */
   tick(): void;
@@ -86,6 +89,8 @@ export interface FleetAttempt {
   /** Number of this dispatch to this replica from this gateway: rises by one. */
   readonly mark: number;
   readonly sentMs: number;
+  /** Tokens of the answer that were there when it was sent: it goes on with them. */
+  readonly resumedTokens: number;
 }
 
 /** What a policy may do and see. */
@@ -93,8 +98,12 @@ export interface GatewayWorld {
   readonly region: string;
   now(): number;
   rng(): number;
-  /** Sends the request to a replica; null when no link leads there. */
-  dispatch(request: FleetRequest, replicaId: string): FleetAttempt | null;
+  /** Sends the request to a replica, to go on after `resumedTokens` of its answer; null when no link leads there. */
+  dispatch(request: FleetRequest, replicaId: string, resumedTokens?: number): FleetAttempt | null;
+  /** Gives an attempt up: its engine is told to stop, and nothing more is heard of it. */
+  cancel(attempt: FleetAttempt): void;
+  /** Tokens of the answer that its client has got, from this attempt and those before. */
+  delivered(attempt: FleetAttempt): number;
   /** Answers 429; the client does not come back. */
   refuse(request: FleetRequest, retryAfterMs: number): void;
   /** The request failed for good, after `attempts` were made. */

@@ -1,7 +1,7 @@
-import { EdgeHold, type EdgeHoldOptions, type Holdable } from '../../admission/index.ts';
+import { EdgeHold, HedgeBudget, RetryBudget, type EdgeHoldOptions, type Holdable } from '../../admission/index.ts';
 import { ExpectedOutput, Router, type Candidate, type Placement, type RoutedAttempt, type RouterOptions } from '../../balancer/index.ts';
 import type { Rng } from '../../core/index.ts';
-import { eligible, Fleet, PACE_PRIOR, Replica, type AttemptPermit, type EligibleOptions, type ReplicaHealthOptions } from '../../health/index.ts';
+import { eligible, Fleet, PACE_PRIOR, Patience, Replica, type AttemptPermit, type EligibleOptions, type ReplicaHealthOptions } from '../../health/index.ts';
 import type { NodeState } from '../../link/index.ts';
 import type {
   FleetAttempt,
@@ -17,12 +17,18 @@ import type {
 const MODEL = 'model';
 const OUTPUT_KEYS_MAX = 10_000;
 const PUMP_MS = 10;
+/** A real gateway looks every 100 ms; here that would be most of the work. */
+const WATCH_MS = 500;
 
 export interface MeridianOptions {
   readonly router: Omit<RouterOptions, 'homeRegion'>;
   readonly hold: EdgeHoldOptions;
   readonly health: ReplicaHealthOptions & EligibleOptions;
   readonly attemptsMax: number;
+  readonly retryBudget: ConstructorParameters<typeof RetryBudget>[0];
+  readonly patience: ConstructorParameters<typeof Patience>[0];
+  readonly hedgeShare: number;
+  readonly stallMs: number;
 }
 
 /** Attempts of the simulated world go by `GatewayWorld.dispatch`; the upstream that real ones have is never used. */
@@ -36,7 +42,12 @@ const NO_UPSTREAM = {
 interface Tried {
   readonly permit: AttemptPermit;
   readonly routed: RoutedAttempt;
+  /** Those that were tried for this part of the answer, this one included. */
   readonly nodes: ReadonlySet<string>;
+  readonly placement: Placement;
+  /** When a token last came, once one did. */
+  heardMs: number | null;
+  delivered: number;
 }
 
 /** A gateway's own decisions, made by the code that serves: fleet, breakers, router, expected output and the hold at the edge. */
@@ -48,14 +59,23 @@ class MeridianMind implements GatewayMind {
   readonly #router: Router;
   readonly #expected = new ExpectedOutput(OUTPUT_KEYS_MAX);
   readonly #hold: EdgeHold;
+  readonly #retries: RetryBudget;
+  readonly #hedges: HedgeBudget;
+  readonly #patience: Patience;
   readonly #tried = new Map<FleetAttempt, Tried>();
+  /** The attempts of each request that are under way. */
+  readonly #underWay = new Map<FleetRequest, FleetAttempt[]>();
   #pumpedMs = 0;
+  #watchedMs = 0;
 
   constructor(world: GatewayWorld, options: MeridianOptions) {
     this.#world = world;
     this.#options = options;
     this.#rng = { next: () => world.rng() };
     this.#hold = new EdgeHold(options.hold);
+    this.#retries = new RetryBudget(options.retryBudget);
+    this.#hedges = new HedgeBudget(options.hedgeShare);
+    this.#patience = new Patience(options.patience);
     this.#router = new Router({ ...options.router, homeRegion: world.region }, this.#rng);
   }
 
@@ -95,30 +115,38 @@ class MeridianMind implements GatewayMind {
   }
 
   arrived(request: FleetRequest): void {
+    this.#retries.began(this.#world.now());
+    this.#hedges.earn();
     this.#hold.arrive(this.#holdable(request, new Set(), ''), this.#world.now());
   }
 
   firstToken(attempt: FleetAttempt): void {
     const tried = this.#tried.get(attempt);
-    tried?.permit.progressed(this.#world.now());
-    tried?.routed.began(this.#world.now(), true);
+    if (tried === undefined) return;
+    const now = this.#world.now();
+    tried.heardMs = now;
+    tried.permit.progressed(now);
+    tried.routed.began(now, true);
+    if (tried.nodes.size === 1) this.#patience.saw(tried.placement.promptTokens, now - attempt.sentMs);
+    for (const other of this.#siblings(attempt)) this.#giveUp(other, 'ignored');
     this.#pump();
   }
 
   ended(attempt: FleetAttempt, outcome: FleetOutcome, isAnswering: boolean): void {
-    const tried = this.#tried.get(attempt);
-    if (tried === undefined) return;
-    this.#tried.delete(attempt);
-    tried.permit.end(outcome.kind === 'completed' ? 'success' : 'failure', this.#world.now());
-    tried.routed.ended(outcome.counts);
-    const { request } = attempt;
-    if (outcome.kind === 'completed') this.#learn(request, outcome);
-    else if (!isAnswering) this.#retry(request, tried.nodes, outcome.reason);
+    const tried = this.#over(attempt, outcome.kind === 'completed' ? 'success' : 'failure', outcome.counts);
+    if (tried === null) return;
+    if (outcome.kind === 'completed') this.#learn(attempt.request, outcome);
+    else this.#goOn(attempt, tried, outcome.reason, isAnswering);
     this.#pump();
   }
 
   tick(): void {
-    this.#hold.expire(this.#world.now());
+    const now = this.#world.now();
+    this.#hold.expire(now);
+    if (now - this.#watchedMs >= WATCH_MS) {
+      this.#watchedMs = now;
+      for (const [attempt, tried] of this.#tried) this.#watch(attempt, tried, now);
+    }
     this.#pump();
   }
 
@@ -126,9 +154,71 @@ class MeridianMind implements GatewayMind {
     return { waiting: this.#hold.waiting, inFlight: this.#fleet.all().reduce((sum, { inFlight }) => sum + inFlight, this.#tried.size) };
   }
 
-  #retry(request: FleetRequest, nodes: ReadonlySet<string>, reason: string): void {
-    if (nodes.size >= this.#options.attemptsMax) this.#world.fail(request, reason);
-    else if (!this.#place(request, nodes, Infinity)) this.#hold.arrive(this.#holdable(request, nodes, reason), this.#world.now());
+  /** What a gateway's sweep does: late first tokens are hedged or given up, and streams that stall go on elsewhere. */
+  #watch(attempt: FleetAttempt, tried: Tried, now: number): void {
+    const { promptTokens } = tried.placement;
+    const waitedMs = now - attempt.sentMs;
+    if (tried.heardMs === null) {
+      const hedgeMs = this.#patience.hedgeAfterMs(promptTokens);
+      if (waitedMs > this.#patience.firstTokenMs(promptTokens, tried.routed.candidate.ttftMs)) this.#fail(attempt, tried, 'no token came in time');
+      else if (hedgeMs !== null && waitedMs > hedgeMs && tried.nodes.size === 1) this.#hedge(attempt, tried);
+      return;
+    }
+    const delivered = this.#world.delivered(attempt);
+    if (delivered > tried.delivered) {
+      tried.delivered = delivered;
+      tried.heardMs = now;
+      tried.routed.candidate.replica.heard(now);
+    } else if (now - tried.heardMs > this.#options.stallMs) this.#fail(attempt, tried, 'the engine stalled');
+  }
+
+  #hedge(attempt: FleetAttempt, tried: Tried): void {
+    if (this.#siblings(attempt).length > 0 || !this.#patience.isCalm(MODEL, this.#fleet) || !this.#hedges.trySpend()) return;
+    this.#place(attempt.request, tried.nodes, Infinity, attempt.resumedTokens);
+  }
+
+  /** Other attempts of the same request under way. */
+  #siblings(attempt: FleetAttempt): FleetAttempt[] {
+    return (this.#underWay.get(attempt.request) ?? []).filter((other) => other !== attempt);
+  }
+
+  #fail(attempt: FleetAttempt, tried: Tried, reason: string): void {
+    this.#giveUp(attempt, 'failure');
+    this.#goOn(attempt, tried, reason, tried.heardMs !== null);
+  }
+
+  #giveUp(attempt: FleetAttempt, verdict: 'failure' | 'ignored'): void {
+    this.#world.cancel(attempt);
+    this.#over(attempt, verdict, null);
+  }
+
+  #over(attempt: FleetAttempt, verdict: 'success' | 'failure' | 'ignored', counts: FleetOutcome['counts']): Tried | null {
+    const tried = this.#tried.get(attempt);
+    if (tried === undefined) return null;
+    this.#tried.delete(attempt);
+    const left = this.#siblings(attempt);
+    if (left.length === 0) this.#underWay.delete(attempt.request);
+    else this.#underWay.set(attempt.request, left);
+    tried.permit.end(verdict, this.#world.now());
+    tried.routed.ended(counts);
+    return tried;
+  }
+
+  /** After a failure: a request that has part of its answer goes on elsewhere, once, and at once; another one is tried again. */
+  #goOn(attempt: FleetAttempt, { nodes }: Tried, reason: string, isAnswering: boolean): void {
+    if (this.#siblings(attempt).length > 0) return;
+    const { request, replicaId, resumedTokens } = attempt;
+    if (!isAnswering) return this.#retry(request, nodes, reason, resumedTokens);
+    const node = this.#fleet.get(replicaId)?.identity.node ?? replicaId;
+    const isResumed = resumedTokens === 0 && this.#place(request, new Set([node]), Infinity, this.#world.delivered(attempt));
+    if (!isResumed) this.#world.fail(request, reason);
+  }
+
+  #retry(request: FleetRequest, nodes: ReadonlySet<string>, reason: string, resumedTokens: number): void {
+    if (nodes.size >= this.#options.attemptsMax || !this.#retries.trySpend(this.#world.now())) return this.#world.fail(request, reason);
+    if (this.#place(request, nodes, Infinity, resumedTokens)) return;
+    if (resumedTokens > 0) this.#world.fail(request, reason);
+    else this.#hold.arrive(this.#holdable(request, nodes, reason), this.#world.now());
   }
 
   #holdable(request: FleetRequest, nodes: ReadonlySet<string>, reason: string): Holdable {
@@ -160,18 +250,19 @@ class MeridianMind implements GatewayMind {
     this.#hold.pump(now);
   }
 
-  #place(request: FleetRequest, exceptNodes: ReadonlySet<string>, waitMsMax: number): boolean {
+  #place(request: FleetRequest, exceptNodes: ReadonlySet<string>, waitMsMax: number, resumedTokens = 0): boolean {
     const now = this.#world.now();
-    const placement = this.#placement(request);
+    const placement = this.#placement(request, resumedTokens);
     const { candidates, waitMs } = this.#router.route(placement, this.#able(request, exceptNodes, now), now);
     const [first] = candidates;
     if (first === undefined || waitMs > waitMsMax) return false;
-    return this.#dispatch(request, placement, first, exceptNodes, now);
+    return this.#dispatch(request, placement, first, exceptNodes, resumedTokens);
   }
 
-  #placement(request: FleetRequest): Placement {
-    const { promptTokens, organization, session, chain, tokensPerBlock } = request;
-    const outputTokens = this.#expected.estimate(organization, MODEL, null);
+  #placement(request: FleetRequest, resumedTokens: number): Placement {
+    const { organization, session, chain, tokensPerBlock } = request;
+    const promptTokens = request.promptTokens + resumedTokens;
+    const outputTokens = Math.max(1, this.#expected.estimate(organization, MODEL, null) - resumedTokens);
     return { model: MODEL, promptTokens, outputTokens, chain, tokensPerBlock, session: session === '' ? null : session };
   }
 
@@ -185,16 +276,19 @@ class MeridianMind implements GatewayMind {
     return eligible(may, now, this.#options.health);
   }
 
-  #dispatch(request: FleetRequest, placement: Placement, candidate: Candidate<Replica>, tried: ReadonlySet<string>, now: number): boolean {
+  #dispatch(request: FleetRequest, placement: Placement, candidate: Candidate<Replica>, tried: ReadonlySet<string>, resumedTokens: number): boolean {
     const { replica } = candidate;
-    const permit = replica.enter(now);
-    const attempt = permit === null ? null : this.#world.dispatch(request, replica.identity.id);
+    const now = this.#world.now();
+    const permit = replica.enter(now, candidate.ttftMs);
+    const attempt = permit === null ? null : this.#world.dispatch(request, replica.identity.id, resumedTokens);
     if (permit === null || attempt === null) {
       permit?.end('ignored', now);
       return false;
     }
     const nodes = new Set([...tried, replica.identity.node]);
-    this.#tried.set(attempt, { permit, routed: this.#router.sent(placement, candidate, attempt.mark, now), nodes });
+    const routed = this.#router.sent(placement, candidate, attempt.mark, now);
+    this.#tried.set(attempt, { permit, routed, nodes, placement, heardMs: null, delivered: resumedTokens });
+    this.#underWay.set(request, [...(this.#underWay.get(request) ?? []), attempt]);
     return true;
   }
 }

@@ -93,11 +93,12 @@ function scheduleFault(
   const unlink = (): void => {
     for (const gateway of gateways) for (const node of hit) gateway.unlink(node);
   };
-  const link = (): void => {
-    for (const node of hit) {
-      node.restart();
-      for (const gateway of gateways) gateway.link(node);
-    }
+  const relink = (): void => {
+    for (const node of hit) for (const gateway of gateways) gateway.link(node);
+  };
+  const restart = (): void => {
+    for (const node of hit) node.restart();
+    relink();
   };
   switch (fault.kind) {
     case 'region-lost':
@@ -107,12 +108,20 @@ function scheduleFault(
         for (const node of hit) node.kill();
         events.after(silenceMs, unlink);
       });
-      events.at(Math.max(fault.toMs, fault.fromMs + silenceMs), link);
+      events.at(Math.max(fault.toMs, fault.fromMs + silenceMs), restart);
       return;
     }
     case 'slow':
       events.at(fault.fromMs, () => hit[0]?.slow(fault.factor));
       events.at(fault.toMs, () => hit[0]?.slow(1));
+      return;
+    case 'stalled':
+      events.at(fault.fromMs, () => hit[0]?.stall(true));
+      events.at(fault.toMs, () => hit[0]?.stall(false));
+      return;
+    case 'link-cut':
+      events.at(fault.fromMs, unlink);
+      events.at(fault.toMs, relink);
       return;
     case 'frozen-load':
       events.at(fault.fromMs, () => hit[0]?.freeze(true));

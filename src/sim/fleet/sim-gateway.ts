@@ -38,6 +38,8 @@ export class SimGateway implements GatewayWorld {
   readonly #mind: GatewayMind;
   readonly #links = new Map<string, Link>();
   readonly #records = new Map<FleetRequest, FleetRecord>();
+  /** Tokens of attempts whose node may be gone. */
+  readonly #lost = new WeakMap<FleetAttempt, number>();
   readonly #onEnd: (record: FleetRecord) => void;
 
   constructor(region: string, plan: FleetPlan, events: EventQueue, rng: Rng, factory: MindFactory, onEnd: (record: FleetRecord) => void) {
@@ -92,12 +94,12 @@ export class SimGateway implements GatewayWorld {
     for (const attempt of link.open) this.#ended(link, attempt, { kind: 'failed', reason: 'the link is down', counts: null });
   }
 
-  dispatch(request: FleetRequest, replicaId: string): FleetAttempt | null {
+  dispatch(request: FleetRequest, replicaId: string, resumedTokens = 0): FleetAttempt | null {
     const link = this.#links.get(replicaId);
     const record = this.#records.get(request);
     if (link === undefined || record === undefined) return null;
     link.mark += 1;
-    const attempt: FleetAttempt = { request, replicaId, mark: link.mark, sentMs: this.now() };
+    const attempt: FleetAttempt = { request, replicaId, mark: link.mark, sentMs: this.now(), resumedTokens };
     link.open.add(attempt);
     record.attempts += 1;
     this.#events.after(this.#wayMs(link), () => {
@@ -106,12 +108,26 @@ export class SimGateway implements GatewayWorld {
     return attempt;
   }
 
+  cancel(attempt: FleetAttempt): void {
+    const link = this.#links.get(attempt.replicaId);
+    if (link === undefined || !link.open.delete(attempt)) return;
+    this.#charge(attempt, link, link.answering.delete(attempt));
+    this.#events.after(this.#wayMs(link), () => link.node.cancel(attempt));
+  }
+
+  delivered(attempt: FleetAttempt): number {
+    const link = this.#links.get(attempt.replicaId);
+    const made = this.#lost.get(attempt) ?? link?.node.made(attempt) ?? 0;
+    // The last one is the mark of the end: who has got that has the whole answer.
+    return Math.min(attempt.resumedTokens + made, attempt.request.outputTokens - 1);
+  }
+
   refuse(request: FleetRequest): void {
     this.#close(request, 'refused');
   }
 
   fail(request: FleetRequest): void {
-    this.#close(request, 'failed');
+    this.#close(request, (this.#records.get(request)?.chargedTokens ?? 0) > 0 ? 'cut' : 'failed');
   }
 
   #listener(link: Link): NodeListener {
@@ -140,7 +156,8 @@ export class SimGateway implements GatewayWorld {
     const record = this.#records.get(attempt.request);
     if (record === undefined || !link.open.has(attempt)) return;
     link.answering.add(attempt);
-    record.ttftMs = this.now() - attempt.request.arrivalMs;
+    record.parts += 1;
+    if (attempt.resumedTokens === 0) record.ttftMs = this.now() - attempt.request.arrivalMs;
     record.region = link.region;
     record.replicaId = attempt.replicaId;
     this.#mind.firstToken(attempt);
@@ -149,15 +166,32 @@ export class SimGateway implements GatewayWorld {
   #ended(link: Link, attempt: FleetAttempt, outcome: FleetOutcome): void {
     if (!link.open.delete(attempt)) return;
     const isAnswering = link.answering.delete(attempt);
+    this.#charge(attempt, link, isAnswering || outcome.kind === 'completed', outcome.kind === 'completed');
+    const record = this.#records.get(attempt.request);
     if (outcome.kind === 'completed') {
-      const record = this.#records.get(attempt.request);
       if (record !== undefined) {
         record.cachedTokens = outcome.counts?.cachedTokens ?? 0;
-        record.completionTokens = outcome.counts?.completionTokens ?? 0;
+        record.completionTokens = attempt.resumedTokens + (outcome.counts?.completionTokens ?? 0);
       }
       this.#close(attempt.request, 'completed');
-    } else if (isAnswering) this.#close(attempt.request, 'cut');
+    }
     this.#mind.ended(attempt, outcome, isAnswering);
+    if (isAnswering && record?.end === null && !this.#isUnderWay(attempt.request)) this.#close(attempt.request, 'cut');
+  }
+
+  /** One that answered is charged what it made; its prompt only if it began the answer. */
+  #charge(attempt: FleetAttempt, link: Link, isCharged: boolean, isWhole = false): void {
+    const record = this.#records.get(attempt.request);
+    const made = link.node.made(attempt);
+    this.#lost.set(attempt, made);
+    if (record === undefined || !isCharged) return;
+    record.chargedTokens += isWhole ? made : this.delivered(attempt) - attempt.resumedTokens;
+    if (attempt.resumedTokens === 0) record.chargedPrompts += 1;
+  }
+
+  #isUnderWay(request: FleetRequest): boolean {
+    for (const { open } of this.#links.values()) for (const attempt of open) if (attempt.request === request) return true;
+    return false;
   }
 
   #close(request: FleetRequest, end: RequestEnd): void {

@@ -32,6 +32,7 @@ export class SimNode {
   readonly #events: EventQueue;
   readonly #gateways = new Map<object, LinkedGateway>();
   readonly #running = new Map<EngineRun, Running>();
+  readonly #runs = new Map<FleetAttempt, EngineRun>();
   /** What the cache holds, and how that differs from what was told. */
   readonly #held = new Set<number>();
   readonly #stored = new Set<number>();
@@ -45,6 +46,11 @@ export class SimNode {
   #isReportDue = false;
   #isPrefixDue = false;
   #rid = 0;
+  #isStalled = false;
+  /** Arrived while it was stalled. */
+  #unread: (() => void)[] = [];
+  /** Tokens that each attempt had made when it ended. */
+  readonly #made = new WeakMap<FleetAttempt, number>();
 
   constructor(replica: FleetReplica, plan: FleetPlan, events: EventQueue) {
     this.replica = replica;
@@ -72,10 +78,45 @@ export class SimNode {
     this.#isFrozen = isFrozen;
   }
 
+  /** The engine makes nothing more, and its node goes on answering; or it goes on where it was. */
+  stall(isStalled: boolean): void {
+    if (isStalled) this.#advance();
+    this.#isStalled = isStalled;
+    if (isStalled) return;
+    for (const read of this.#unread.splice(0)) read();
+    this.#advance();
+    this.#changed();
+  }
+
+  /** Tokens that an attempt has made so far. */
+  made(attempt: FleetAttempt): number {
+    const made = this.#made.get(attempt);
+    if (made !== undefined) return made;
+    this.#advance();
+    const run = this.#runs.get(attempt);
+    return run === undefined ? (this.#made.get(attempt) ?? 0) : this.#engine.produced(run);
+  }
+
+  /** A gateway gives an attempt up. */
+  cancel(attempt: FleetAttempt): void {
+    if (!this.#isUp) return;
+    this.#advance();
+    const run = this.#runs.get(attempt);
+    const running = run === undefined ? undefined : this.#running.get(run);
+    if (run === undefined || running === undefined) return;
+    this.#stop(run, running);
+    this.#changed();
+  }
+
   /** The node dies with everything it was doing; nobody is told. */
   kill(): void {
+    this.#advance();
+    for (const [run, { attempt }] of this.#running) this.#made.set(attempt, this.#engine.produced(run));
     this.#isUp = false;
+    this.#isStalled = false;
+    this.#unread = [];
     this.#running.clear();
+    this.#runs.clear();
     this.#held.clear();
     this.#stored.clear();
     this.#evicted.clear();
@@ -104,15 +145,14 @@ export class SimNode {
     this.#gateways.delete(gateway);
     this.#advance();
     for (const [run, running] of this.#running) {
-      if (running.gateway !== linked) continue;
-      this.#running.delete(run);
-      this.#engine.abortRun(run);
+      if (running.gateway === linked) this.#stop(run, running);
     }
     this.#changed();
   }
 
   /** An attempt arrives over the link of `gateway`. */
   submit(gateway: object, attempt: FleetAttempt): void {
+    if (this.#isStalled) return void this.#unread.push(() => this.submit(gateway, attempt));
     const linked = this.#gateways.get(gateway);
     if (!this.#isUp || linked === undefined) return;
     linked.seenMark = attempt.mark;
@@ -123,16 +163,26 @@ export class SimNode {
     const submission = this.#engine.submit(
       {
         rid: `${this.#rid}.`,
-        promptTokens: request.promptTokens,
-        outputTokens: request.outputTokens,
+        promptTokens: request.promptTokens + attempt.resumedTokens,
+        outputTokens: Math.max(1, request.outputTokens - attempt.resumedTokens),
         pageKeys: keys,
         answerPageKeys: (tokens) => pageKeysOf(request.answeredChain.subarray(0, 2 * Math.floor(tokens / request.tokensPerBlock))),
       },
       this.#events.nowMs,
     );
     if (submission.kind !== 'accepted') linked.listener.ended(attempt, { kind: 'failed', reason: submission.kind, counts: null });
-    else this.#running.set(submission.run, { attempt, gateway: linked });
+    else {
+      this.#running.set(submission.run, { attempt, gateway: linked });
+      this.#runs.set(attempt, submission.run);
+    }
     this.#changed();
+  }
+
+  #stop(run: EngineRun, { attempt }: Running): void {
+    this.#made.set(attempt, this.#engine.produced(run));
+    this.#running.delete(run);
+    this.#runs.delete(attempt);
+    this.#engine.abortRun(run);
   }
 
   #newEngine(): EngineModel {
@@ -167,6 +217,7 @@ export class SimNode {
   }
 
   #advance(): void {
+    if (this.#isStalled) return;
     const finished = this.#engine.advance(this.#events.nowMs, (run) => {
       const running = this.#running.get(run);
       running?.gateway.listener.firstToken(running.attempt);
@@ -178,12 +229,15 @@ export class SimNode {
     const running = this.#running.get(run);
     if (running === undefined) return;
     this.#running.delete(run);
+    this.#runs.delete(running.attempt);
+    this.#made.set(running.attempt, run.job.outputTokens);
     const counts = { promptTokens: run.job.promptTokens, cachedTokens: run.cachedTokens, completionTokens: run.job.outputTokens };
     running.gateway.listener.ended(running.attempt, { kind: 'completed', reason: '', counts });
   }
 
   /** Something in the engine changed: look again at its next milestone, and report. */
   #changed(): void {
+    if (this.#isStalled) return;
     const next = this.#engine.nextMilestoneAtMs();
     if (next !== this.#wakeAtMs) {
       this.#wakeAtMs = next;
@@ -211,7 +265,7 @@ export class SimNode {
 
   #report(): void {
     this.#isReportDue = false;
-    if (!this.#isUp || this.#isFrozen || this.#gateways.size === 0) return;
+    if (!this.#isUp || this.#isFrozen || this.#isStalled || this.#gateways.size === 0) return;
     this.#advance();
     this.#reportedAtMs = this.#events.nowMs;
     this.#seq += 1;
