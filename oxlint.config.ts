@@ -21,7 +21,7 @@ export const LAYERS = {
   node: ['core', 'openai', 'prefix', 'engine', 'link', 'config'],
   sim: ['core', 'openai', 'prefix', 'link', 'health', 'balancer', 'admission'],
   gateway: ['core', 'openai', 'prefix', 'engine', 'link', 'health', 'balancer', 'admission', 'billing', 'accounts'],
-  wiring: ['core', 'openai', 'prefix', 'config', 'store', 'accounts', 'billing', 'telemetry', 'link', 'health', 'balancer', 'gateway', 'version.ts'],
+  wiring: ['core', 'openai', 'prefix', 'config', 'store', 'accounts', 'billing', 'telemetry', 'admission', 'link', 'health', 'balancer', 'gateway', 'version.ts'],
   commands: ['core', 'config', 'accounts', 'telemetry', 'health', 'node', 'sim', 'app.ts'],
 };
 

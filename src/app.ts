@@ -12,6 +12,7 @@ import {
   openRecords,
   openTelemetry,
   Teardown,
+  watchOverload,
   type Edges,
   type Records,
 } from './wiring/index.ts';
@@ -62,6 +63,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   sweep.add((now) => waitingRoom.expire(now));
   const active = new ActiveRequests();
   const inFlight = new InFlightLimit(config.limits.inFlightMax);
+  const overload = watchOverload(config.overload, clock, teardown);
   const deps: GatewayDeps = {
     ...world,
     ...records,
@@ -71,6 +73,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     access: new ReplicaAccess(config.dedicated),
     waitingRoom,
     inFlight,
+    overload,
     active,
     fleet,
     router,
@@ -82,7 +85,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     routeLog: new RouteLog(config.balancer.explainMax),
     settlements,
     sweep,
-    metrics: gatewayMetrics(metrics, { fleet, inFlight, waitingRoom }),
+    metrics: gatewayMetrics(metrics, { fleet, inFlight, waitingRoom, overload }),
     tracing: telemetry.tracing,
     isDraining: () => phase.isDraining,
   };

@@ -18,6 +18,11 @@ export class InFlightLimit {
     return this.#inFlight;
   }
 
+  /** Share of those that may be. */
+  get share(): number {
+    return this.#inFlight / this.#max;
+  }
+
   /** Throws `overloaded` when the gateway is full. */
   enter(): InFlightPermit {
     if (this.#inFlight >= this.#max) {

@@ -1,6 +1,7 @@
 export { EdgeHold, type EdgeHoldOptions, type Holdable } from './edge-hold.ts';
 export { FairQueue, type FairRequest } from './fair-queue.ts';
 export { InFlightLimit, type InFlightPermit } from './in-flight-limit.ts';
+export { Overload, type OverloadOptions } from './overload.ts';
 export { HedgeBudget } from './hedge-budget.ts';
 export { RetryBudget } from './retry-budget.ts';
 export type { TokenCost } from './service-shares.ts';

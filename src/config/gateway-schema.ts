@@ -41,6 +41,14 @@ const replica = requiredSection('An engine without a node daemon, reached by its
   canary_tokens: count('Length of the answers that it is asked for now and then, to see whether they make sense; 0: never.', { default: 64, minimum: 0 }),
 });
 
+function overloadMarks(priority: string, delayMs: number, heapShare: number, inFlightShare: number) {
+  return section(`Class ${priority}.`, {
+    delay_ms: milliseconds('How late timers fire.', delayMs),
+    heap_share: quantity('Share of the heap in use.', { default: heapShare, minimum: 0, maximum: 1 }),
+    in_flight_share: quantity('Requests under way, as a share of limits.in_flight_max.', { default: inFlightShare, minimum: 0, maximum: 1 }),
+  });
+}
+
 /** Everything a gateway is told, by section. */
 export const gatewayProperties = {
   gateway: requiredSection('Who this gateway is.', {
@@ -88,6 +96,9 @@ export const gatewayProperties = {
     header_bytes_max: count('Headers of a request.', { default: 16 * 1024 }),
     json_depth_max: count('Nesting of a JSON body.', { default: 64 }),
     in_flight_max: count('Requests at once.', { default: 10_000 }),
+    in_flight_per_address_max: count('Requests at once from one address; 0: no bound, for gateways behind a proxy.', { default: 2_048, minimum: 0 }),
+    connections_max: count('Connections to a listener.', { default: 20_000 }),
+    connections_per_address_max: count('Connections from one address; 0: no bound, for gateways behind a proxy.', { default: 1_024, minimum: 0 }),
     answer_bytes_max: count('An answer that is not streamed.', { default: 16 * MIB }),
     stream_buffer_bytes_max: count('Bytes one stream may wait for a slow client.', { default: 256 * 1024 }),
   }),
@@ -163,6 +174,12 @@ export const gatewayProperties = {
       standard: milliseconds('Class standard.', 30_000),
       batch: milliseconds('Class batch.', 300_000),
     }),
+  }),
+  overload: section('When the gateway itself has too much to do: which class is refused from what on.', {
+    critical: overloadMarks('critical', 2_000, 0.95, 1),
+    standard: overloadMarks('standard', 500, 0.9, 0.95),
+    batch: overloadMarks('batch', 200, 0.8, 0.8),
+    calm_ms: milliseconds('How long it must be better before a class is let in again.', 1_000),
   }),
   link: section('The links to the nodes.', {
     ping_ms: milliseconds('Between two pings.', 500),

@@ -1,6 +1,6 @@
-import type { InFlightLimit } from '../admission/index.ts';
+import type { InFlightLimit, Overload } from '../admission/index.ts';
 import type { UsageRecord } from '../billing/index.ts';
-import type { ErrorCode, Metrics, Unit } from '../core/index.ts';
+import type { ErrorCode, Metrics, Priority, Unit } from '../core/index.ts';
 import type { Fleet, Replica } from '../health/index.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
@@ -11,6 +11,8 @@ export interface GatewayMetrics {
   /** A request may be tried again; `isAllowed`: within the budget. */
   retried(isAllowed: boolean): void;
   hedged(): void;
+  /** A request was refused because the gateway has too much to do. */
+  shed(priority: Priority): void;
   /** An answer broke off: `over`: it was whole but for its end; `impossible`: it is not of the kind that can go on. */
   continued(outcome: 'resumed' | 'over' | 'failed' | 'impossible'): void;
 }
@@ -23,7 +25,7 @@ const TPOT_BOUNDS_S = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 
 /** Registers the gateway's metrics; gauges are read from `fleet` and `inFlight` at each scrape. */
 export function gatewayMetrics(
   metrics: Metrics,
-  read: { readonly fleet: Fleet; readonly inFlight: Pick<InFlightLimit, 'inFlight'>; readonly waitingRoom: Pick<WaitingRoom, 'waiting'> },
+  read: { readonly fleet: Fleet; readonly inFlight: Pick<InFlightLimit, 'inFlight'>; readonly waitingRoom: Pick<WaitingRoom, 'waiting'>; readonly overload: Pick<Overload, 'level' | 'delayMs'> },
 ): GatewayMetrics {
   const byModel = ['gen_ai.request.model', 'gen_ai.operation.name'] as const;
   const duration = metrics.histogram('gen_ai.server.request.duration', {
@@ -75,6 +77,11 @@ export function gatewayMetrics(
     unit: '{request}',
     labels: ['outcome'],
   });
+  const sheds = metrics.counter('meridian.shed', {
+    help: 'Requests refused because the gateway had too much to do, by class.',
+    unit: '{request}',
+    labels: ['priority'],
+  });
   registerGauges(metrics, read);
   return {
     settled(record) {
@@ -99,6 +106,9 @@ export function gatewayMetrics(
     continued(outcome) {
       continuations.with({ outcome }).add(1);
     },
+    shed(priority) {
+      sheds.with({ priority }).add(1);
+    },
     hedged() {
       hedges.with({}).add(1);
     },
@@ -114,6 +124,8 @@ function registerGauges(metrics: Metrics, read: Parameters<typeof gatewayMetrics
   metrics.gauge('meridian.in_flight', { help: 'Requests under way in this gateway.', unit: '{request}' }, (set) =>
     set({}, read.inFlight.inFlight),
   );
+  metrics.gauge('meridian.overload.level', { help: 'How many classes of requests are refused because the gateway has too much to do.', unit: '1' }, (set) => set({}, read.overload.level));
+  metrics.gauge('meridian.overload.delay', { help: 'How late timers of the process fire.', unit: 's' }, (set) => set({}, read.overload.delayMs / 1_000));
   metrics.gauge('meridian.waiting', { help: 'Requests that wait at the edge for a replica with room.', unit: '{request}', labels: ['gen_ai.request.model'] }, (set) => {
     for (const [model, count] of read.waitingRoom.waiting()) set({ 'gen_ai.request.model': model }, count);
   });

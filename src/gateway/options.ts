@@ -16,6 +16,7 @@ export interface GatewayOptions {
     readonly jsonDepthMax: number;
     readonly answerBytesMax: number;
     readonly streamBufferBytesMax: number;
+    readonly inFlightPerAddressMax: number;
   };
   readonly timeouts: {
     readonly connectMs: number;

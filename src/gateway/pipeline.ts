@@ -42,7 +42,7 @@ export async function serve(
     shown.organization = key.organization;
     const ask = validate(request, key, deps);
     if (ask.streamed) reply.becomeStream();
-    const permit = admit(deps);
+    const permit = admit(ask.hints.priority, deps);
     try {
       const planned = await plan(ask, key, reply, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });

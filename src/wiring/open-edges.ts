@@ -39,8 +39,8 @@ export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin:
 }
 
 function edge(config: GatewayConfig, at: ListenAt, deps: GatewayDeps, readBody: (body: Buffer) => unknown): Promise<FastifyInstance> {
-  const { bodyBytesMax, headerBytesMax } = config.limits;
-  return createEdge({ bodyBytesMax, headerBytesMax, receiveMs: config.timeouts.receiveMs, clock: deps.clock, readBody, tls: tlsOf(at) });
+  const { bodyBytesMax, headerBytesMax, ...connections } = config.limits;
+  return createEdge({ bodyBytesMax, headerBytesMax, connections, receiveMs: config.timeouts.receiveMs, clock: deps.clock, readBody, tls: tlsOf(at) });
 }
 
 function closeAtEnd(app: FastifyInstance, teardown: Teardown): void {
@@ -53,10 +53,11 @@ function closeAtEnd(app: FastifyInstance, teardown: Teardown): void {
   });
 }
 
-function unreadyReasons({ journal, fleet, clock }: GatewayDeps, isLeaving: boolean): string[] {
+function unreadyReasons({ journal, fleet, clock, overload }: GatewayDeps, isLeaving: boolean): string[] {
   const reasons: string[] = [];
   if (isLeaving) reasons.push('draining');
   if (!journal.healthy) reasons.push('the usage journal cannot be written');
+  if (overload.refusesAll) reasons.push('too much to do');
   const now = clock.now();
   if (!fleet.all().some((replica) => replica.isHealthy(now))) reasons.push('no replica can serve');
   return reasons;

@@ -26,6 +26,8 @@ const HELP = `npm run chaos -- [options]
 const REGIONS = ['gcp-us-east4', 'aws-us-west-2', 'oci-uk-london'];
 const NODES_PER_REGION = 2;
 const LOOK_MS = 10;
+/** Requests without an answer that are told of. */
+const TOLD_MAX = 10;
 
 interface Made {
   readonly record: ReturnType<ChaosNode['endedSince']>[number];
@@ -143,11 +145,18 @@ function summary(run: ChaosRun, counts: Readonly<Record<string, number>>): strin
   const kinds = Object.entries(Object.groupBy(errors, (error) => error)).map(([error, all]) => `${all?.length ?? 0} × ${error}`);
   const attempts = run.records.reduce((sum, record) => sum + record.attempts.length, 0);
   const resumed = run.records.filter((record) => record.attempts.some(({ resumed_tokens: tokens }) => tokens > 0)).length;
+  const byId = new Map(run.records.map((record) => [record.id, record]));
+  const unanswered = run.asked.filter(({ end }) => end === 'error').slice(0, TOLD_MAX);
   return [
     `${run.asked.length} requests: ${Object.entries(counts).map(([end, count]) => `${count} ${end}`).join(', ')}; ${attempts} attempts, ${resumed} answers went on elsewhere`,
     `${run.faults.length} faults: ${run.faults.map(({ kind, place, fromMs }) => `${kind} of ${place} at ${(fromMs / 1_000).toFixed(0)} s`).join(', ')}`,
     ...(kinds.length === 0 ? [] : [`errors: ${kinds.join(', ')}`]),
+    ...unanswered.map(({ id, startedMs, error }) => `  at ${(startedMs / 1_000).toFixed(0)} s ${id} ${error}: ${(byId.get(id)?.attempts ?? []).map(attemptText).join('; ')}`),
   ].join('\n');
+}
+
+function attemptText({ replica, outcome, error_code: code, ttft_ms: ttftMs, resumed_tokens: resumed, started_ms: startedMs }: ShownRecord['attempts'][number]): string {
+  return `${replica} from ${Math.round(startedMs)} ms${resumed > 0 ? `, after ${resumed} tokens` : ''}: ${code ?? outcome}${ttftMs === null ? ' without a token' : ''}`;
 }
 
 process.exitCode = await main();

@@ -6,6 +6,7 @@ import { errorBody } from '../../openai/index.ts';
 import { errorHeaders } from '../client-reply.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import { ErrorObject } from './answer-schemas.ts';
+import { limitConnections, type ConnectionLimits } from './connection-limits.ts';
 import { refuseMalformed } from './malformed-request.ts';
 import { refuseOnSocket } from './raw-refusal.ts';
 import { checkHead } from './request-head.ts';
@@ -17,6 +18,7 @@ export interface EdgeOptions {
   readonly clock: Clock;
   /** What handlers get as `request.body`. */
   readonly readBody: (body: Buffer) => unknown;
+  readonly connections: ConnectionLimits;
   readonly tls: Pick<TlsOptions, 'cert' | 'key' | 'ca' | 'requestCert' | 'rejectUnauthorized'> | null;
 }
 
@@ -25,7 +27,7 @@ export interface EdgeOptions {
  * malformed HTTP.
  */
 export async function createEdge(options: EdgeOptions): Promise<FastifyInstance> {
-  const { bodyBytesMax, headerBytesMax, receiveMs, clock, readBody, tls } = options;
+  const { bodyBytesMax, headerBytesMax, receiveMs, clock, readBody, connections, tls } = options;
   const http = {
     maxHeaderSize: headerBytesMax,
     headersTimeout: receiveMs,
@@ -49,6 +51,7 @@ export async function createEdge(options: EdgeOptions): Promise<FastifyInstance>
   const app: FastifyInstance = tls === null ? Fastify({ ...common, http }) : untyped(Fastify({ ...common, https: { ...http, ...tls } }));
   // An expectation we do not know is no reason to refuse.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  limitConnections(app.server, connections, tls !== null);
   const methodsAt = allowedMethods(app);
   const refResolver = { buildLocalReference: ({ $id }: { $id?: unknown }) => String($id) };
   await app.register(swagger, { openapi: { openapi: '3.1.0' }, hideUntagged: true, refResolver });

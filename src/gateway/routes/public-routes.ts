@@ -7,9 +7,11 @@ import { EmbeddingBody } from '../bodies/embedding.ts';
 import type { Endpoint } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { serve } from '../pipeline.ts';
+import { tooBusy } from '../stages/admit.ts';
 import { authenticate } from '../stages/authenticate.ts';
 import { answerHeaders } from '../answer-headers.ts';
 import { receive } from '../stages/receive.ts';
+import { limitPerAddress } from './address-limit.ts';
 import { Answer, ERRORS, ModelList, ModelObject } from './answer-schemas.ts';
 
 const NO_BODY = Buffer.alloc(0);
@@ -31,6 +33,9 @@ const HintHeaders = Type.Object({
 export function publicRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   // Requests whose connections were cut are settled before what they are settled with is taken away.
   app.addHook('onClose', () => deps.active.idle());
+  limitPerAddress(app, deps.options.limits.inFlightPerAddressMax);
+  // When nobody is let in, no body is read.
+  app.addHook('onRequest', (request, _reply, done) => done(deps.overload.refusesAll && request.method === 'POST' ? tooBusy(deps) : undefined));
   // Bodies are checked by the pipeline, on the client's own bytes; the schemas here are the documentation.
   app.setValidatorCompiler(() => () => true);
   for (const { endpoint, path, body, summary } of INFERENCE) {
