@@ -1,6 +1,8 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import type { IncomingMessage } from 'node:http';
 import type { ServerOptions as TlsOptions } from 'node:https';
+import type { Socket } from 'node:net';
 import { asMeridianError, ERROR_TABLE, MeridianError, requestId, type Clock, type ErrorCode } from '../../core/index.ts';
 import { errorBody } from '../../openai/index.ts';
 import { errorHeaders } from '../client-reply.ts';
@@ -52,6 +54,7 @@ export async function createEdge(options: EdgeOptions): Promise<FastifyInstance>
   // An expectation we do not know is no reason to refuse.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   limitConnections(app.server, connections, tls !== null);
+  app.server.on('connect', (_request: IncomingMessage, socket: Socket) => refuseOnSocket(new MeridianError('method_not_allowed'), socket));
   const methodsAt = allowedMethods(app);
   const refResolver = { buildLocalReference: ({ $id }: { $id?: unknown }) => String($id) };
   await app.register(swagger, { openapi: { openapi: '3.1.0' }, hideUntagged: true, refResolver });
@@ -77,7 +80,7 @@ export async function createEdge(options: EdgeOptions): Promise<FastifyInstance>
   });
   app.setErrorHandler<FastifyError>((thrown, request, reply) => {
     const error = fromFastify(thrown, bodyBytesMax);
-    if (error.code !== 'request_too_large' || reply.raw.socket === null) return sendError(reply, error, clock);
+    if (!LAST_ANSWERS.has(error.code) || reply.raw.socket === null) return sendError(reply, error, clock);
     void reply.hijack();
     request.raw.resume();
     refuseOnSocket(error, reply.raw.socket);
@@ -100,6 +103,9 @@ function sendError(reply: FastifyReply, error: MeridianError, clock: Clock): Fas
 
 /** How often at least connections are looked at for requests that are late. */
 const LATE_CHECK_MS = 1_000;
+
+/** After these nothing more on the connection can be trusted, or is wanted. */
+const LAST_ANSWERS: ReadonlySet<ErrorCode> = new Set(['request_too_large', 'malformed_request']);
 
 const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'request_too_large',
