@@ -52,7 +52,7 @@ export class EdgeHold {
   arrive(request: Holdable, now: number): (() => void) | null {
     const { organization, priority, inputTokens, outputTokens } = request;
     // Who has requests waiting already does not overtake them.
-    if (this.#queue.waitingOf(organization) === 0 && request.place(this.#waitMsMax(organization, now))) {
+    if (this.#queue.waitingOf(organization) === 0 && request.place(this.#waitMsMax(request, now))) {
       this.#queue.shares.add(organization, request, now);
       return null;
     }
@@ -67,7 +67,7 @@ export class EdgeHold {
   /** Room may have come: places what can be placed, at most `placedMax`; returns how many were. */
   pump(now: number, placedMax?: number): number {
     if (this.#queue.length === 0) return 0;
-    return this.#queue.pump(now, ({ item, organization }) => item.place(this.#waitMsMax(organization, now)), placedMax);
+    return this.#queue.pump(now, ({ item }) => item.place(this.#waitMsMax(item, now)), placedMax);
   }
 
   /** Refuses those whose time is over. */
@@ -85,8 +85,10 @@ export class EdgeHold {
     item.refuse(this.#queue.retryAfterMs(organization, priority, now));
   }
 
-  #waitMsMax(organization: string, now: number): number {
+  /** The room that others leave in engines while they have much waiting is there for the critical class. */
+  #waitMsMax({ organization, priority }: Pick<Holdable, 'organization' | 'priority'>, now: number): number {
     const { ttftObjectiveMs, overShareWaitMs } = this.#options;
+    if (priority === 'critical') return ttftObjectiveMs;
     const hasTooMuch = this.#queue.waitingOf(organization) >= MUCH_WAITING || this.#queue.shares.isOverShare(organization, now);
     return hasTooMuch ? overShareWaitMs : ttftObjectiveMs;
   }

@@ -56,7 +56,7 @@ describe('the fair queue', () => {
     );
   });
 
-  test('lets one that floods keep another waiting for no more than a request', () => {
+  test('row 26: lets one that floods keep another waiting for no more than a request', () => {
     const queue = queueOf();
     for (let i = 0; i < 500; i += 1) queue.enter(request(`flood${i}`, 'flood'), 0);
     queue.pump(0, () => true, 100);

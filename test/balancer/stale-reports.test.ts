@@ -73,7 +73,7 @@ function queuedTokens({ queue }: SimulatedReplica): number {
   return queue.reduce((sum, { tokens }) => sum + tokens, 0);
 }
 
-test('with reports two seconds old, requests wait hardly longer than with fresh ones, and would herd if it were not known what was sent since', () => {
+test('row 31: with reports two seconds old, requests wait hardly longer than with fresh ones, and would herd if it were not known what was sent since', () => {
   const fresh = meanWaitMs(1, true);
   const stale = meanWaitMs(2_000, true);
   const herding = meanWaitMs(2_000, false);

@@ -39,7 +39,7 @@ test('kill -9 loses no acknowledged record, and none is there twice', async () =
   await directory.remove();
 });
 
-test('a full disk makes the journal unhealthy; with room again it recovers and has lost nothing', async ({ skip }) => {
+test('row 36: a full disk makes the journal unhealthy; with room again it recovers and has lost nothing', async ({ skip }) => {
   const disk = mountSmallDisk();
   if (disk === null) return skip('this user may not mount a small disk');
   const journal = await openJournal({ path: join(disk, 'journal.sqlite'), groupCommitMs: 1, streamGroupCommitMs: 1, retryMs: 5, clock: systemClock, log: noLog });

@@ -52,7 +52,7 @@ test('a list goes on behind any record, and can be of one key', async () => {
   await expect(journal.list({ limit: 0 })).rejects.toMatchObject({ code: 'invalid_value', param: 'limit' });
 });
 
-test('the same record again changes nothing; another one is refused, logged and kept out', async () => {
+test('row 34: the same record again changes nothing; another one is refused, logged and kept out', async () => {
   const error = vi.fn<Logger['error']>();
   const journal = await directory.openJournal({ log: { ...noLog, error } });
   const record = recordOf(newRequestId());

@@ -213,7 +213,7 @@ describe('a bad request gets a clear error in the shape of OpenAI, and harms not
   test.each([
     ['a body that does not come', (): Buffer => requestBytes(posted(GOOD)).subarray(0, -10)],
     ['a head that does not come', (): string => 'POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n'],
-  ])('%s', (_name, bytes) =>
+  ])('row 16: %s', (_name, bytes) =>
     expectUnharmed(async () => {
       const client = await RawClient.open(fleet.gateway.publicUrl);
       client.send(bytes());

@@ -139,7 +139,7 @@ describe('an answer that breaks off', () => {
 
   const ask = (body: object, path?: string): Asking => new Asking({ publicUrl: fleet.gateway.publicUrl, apiKey: fleet.apiKey }, body, path === undefined ? {} : { path });
 
-  test.each<RequestFaultKind['kind']>(['stall', 'truncate'])('by a %s goes on elsewhere as well', async (kind) => {
+  test.each<RequestFaultKind['kind']>(['stall', 'truncate'])('rows 8, 9 and 10: by a %s goes on elsewhere as well', async (kind) => {
     const body = chat('Tell me of hills', { seed: 4, max_tokens: 60, ignore_eos: true });
     const undisturbed = answerOf(await ask(body).over());
     breakNext(first, { kind, afterTokens: 9 } as RequestFaultKind);
@@ -206,7 +206,7 @@ describe('an answer that breaks off', () => {
     expect((await recordOf(fleet, asking.requestId)).attempts.length).toBe(1);
   });
 
-  test('by an error that the engine itself tells is passed on', async () => {
+  test('row 12: by an error that the engine itself tells is passed on', async () => {
     breakNext(first, { kind: 'midError', afterTokens: 3 });
     const asking = await ask(chat('Tell me of rain', { seed: 6, max_tokens: 60 })).over();
     expect(asking.error?.['message']).toContain('The scheduler met an error');

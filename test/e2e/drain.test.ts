@@ -49,7 +49,7 @@ describe('a node that is drained through the admin API', () => {
 });
 
 describe('a gateway that is drained', () => {
-  test('finishes every answer under way, refuses new ones, and leaves a whole journal', async () => {
+  test('row 19: finishes every answer under way, refuses new ones, and leaves a whole journal', async () => {
     let dataDir = '';
     const fleet = await started({
       regions: { 'gcp-us-east4': 1 },

@@ -64,7 +64,7 @@ describe.each(WAYS)('a request that goes to the $first replica first', ({ first,
     ['answers 429', fault('error429'), 'overloaded'],
     ['answers 200 without a token', fault('empty'), 'upstream_error'],
     ['makes no token in time', fault('stall'), 'upstream_timeout'],
-  ])('is served by the other when it %s, and the client sees nothing of it', async (_what, oneFault, code) => {
+  ])('rows 3, 4, 5 and 6: is served by the other when it %s, and the client sees nothing of it', async (_what, oneFault, code) => {
     inject(faulty, oneFault);
     const asking = await ask(fleet, { ...BODY, stream: true }).over();
     expect(asking.isDone).toBe(true);
@@ -88,7 +88,7 @@ describe.each(WAYS)('a request that goes to the $first replica first', ({ first,
     ['ends early', fault('truncate', 6)],
     ['holds an error', fault('midError', 6)],
     ['stalls', fault('stall', 6)],
-  ])('that cannot go on elsewhere ends in an error event, and is billed what was delivered, when its stream %s after six tokens', async (_what, oneFault) => {
+  ])('rows 8, 9, 10 and 12: that cannot go on elsewhere ends in an error event, and is billed what was delivered, when its stream %s after six tokens', async (_what, oneFault) => {
     inject(faulty, oneFault);
     const asking = await ask(fleet, { ...BODY, stream: true, logprobs: true }).over();
     expect(asking.isWhole).toBe(true);
@@ -118,7 +118,7 @@ describe.each(WAYS)('a request that goes to the $first replica first', ({ first,
       ['in the prefill of a stream', { stream: true, messages: longPrompt() }, () => isRunning()],
       ['in the prefill of an answer in one piece', { messages: longPrompt() }, () => isRunning()],
       ['while an answer in one piece is made', { max_tokens: 5_000 }, () => isDecoding()],
-    ])('%s is aborted in the engine, and recorded as the engine has it', async (_when, more, isTime) => {
+    ])('rows 13 and 14: %s is aborted in the engine, and recorded as the engine has it', async (_when, more, isTime) => {
       const { length: before } = await records();
       inject(faulty);
       if ('messages' in more) faulty?.faults.set({ ...NO_FAULTS, slowdown: 4 });
@@ -152,7 +152,7 @@ describe.each(WAYS)('a request that goes to the $first replica first', ({ first,
     }
   });
 
-  test('stops for a client that does not read, who is cut, and pays for what was made', async () => {
+  test('row 15: stops for a client that does not read, who is cut, and pays for what was made', async () => {
     inject(faulty);
     const greedy = { ...BODY, stream: true, n: 8, max_tokens: 30_000, logprobs: true, top_logprobs: 20 };
     const asking = new Asking({ publicUrl: fleet.gateway.publicUrl, apiKey: fleet.apiKey }, greedy, { stopAfterBytes: 1_000 });

@@ -17,7 +17,7 @@ const KILLS = 2;
 const ACKNOWLEDGED_BEFORE_KILL = 60;
 const WORLD = { clock: systemClock, rng: seededRng(1), log: noLog };
 
-test('a gateway killed under load loses no acknowledged answer, settles the open ones, and learns the truth from its nodes', { timeout: 40_000 }, async () => {
+test('row 20: a gateway killed under load loses no acknowledged answer, settles the open ones, and learns the truth from its nodes', { timeout: 40_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), 'meridian-kill-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const config = writeGatewayConfig(directory, await freePort(), 'journal: { checkpoint_ms: 50 }');

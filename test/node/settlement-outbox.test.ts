@@ -22,7 +22,7 @@ function settled(attempt: string): SettledMessage {
 }
 
 describe('the settlement outbox', () => {
-  test('sends again what was not acknowledged, and only that', () => {
+  test('row 34: sends again what was not acknowledged, and only that', () => {
     outbox.add(settled('a'));
     outbox.add(settled('b'));
     outbox.acknowledged('a');

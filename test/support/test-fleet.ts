@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startGateway, type Gateway } from '../../src/app.ts';
 import { gatewayDefaults, type GatewayConfig } from '../../src/config/index.ts';
-import { noLog, seededRng, systemClock } from '../../src/core/index.ts';
+import { noLog, seededRng, systemClock, type Clock } from '../../src/core/index.ts';
 import { CANARY_DEFAULTS, LINK_DEFAULTS, startNodeDaemon, type NodeDaemon, type NodeDaemonOptions } from '../../src/node/index.ts';
 import { startSimEngine, type SimEngine, type SimEngineOptions } from '../../src/sim/index.ts';
 import { until } from './until.ts';
@@ -18,6 +18,8 @@ export interface TestFleetOptions {
   /** Engines that the gateway reaches by their URL. */
   readonly agentless?: number;
   readonly engine?: SimEngineOptions;
+  /** The gateway's. */
+  readonly clock?: Clock;
   /** Changes of the gateway's configuration. */
   readonly config?: (config: GatewayConfig) => GatewayConfig;
 }
@@ -39,8 +41,8 @@ export interface TestFleet {
 const TIME_SCALE = 20;
 
 export async function startTestFleet(options: TestFleetOptions = {}): Promise<TestFleet> {
-  const { regions = { 'gcp-us-east4': 2, 'aws-us-west-2': 1 }, agentless = 0, config = (same) => same } = options;
-  const world = { clock: systemClock, rng: seededRng(1), log: noLog };
+  const { regions = { 'gcp-us-east4': 2, 'aws-us-west-2': 1 }, agentless = 0, config = (same) => same, clock = systemClock } = options;
+  const world = { clock, rng: seededRng(1), log: noLog };
   const places = Object.entries(regions).flatMap(([region, count]) => Array.from({ length: count }, () => region));
   const engines = await Promise.all(
     Array.from({ length: places.length + agentless }, (_, i) => startSimEngine({ model: MODEL, timeScale: TIME_SCALE, seed: i + 1, ...options.engine })),
@@ -91,6 +93,8 @@ function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] = []): 
     replicas,
     listen: { public: listen, admin: listen, fleet: { ...listen, token: FLEET_TOKEN } },
     drain: { readinessMs: 0, streamsMs: 5_000 },
+    // Many failures on purpose, and few requests between them.
+    retries: { ...gatewayDefaults().retries, budgetReserve: 10_000 },
     link: { ...gatewayDefaults().link, pingMs: 50 },
   };
 }
