@@ -32,7 +32,7 @@ export class RetryBudget {
   trySpend(now: number): boolean {
     this.#moveOn(now);
     const { share, reserve } = this.#options;
-    if (sum(this.#retries) + 1 > share * sum(this.#requests) + reserve) return false;
+    if (sum(this.#retries) + 1 > Math.max(reserve, share * sum(this.#requests))) return false;
     this.#add(this.#retries);
     return true;
   }
