@@ -18,3 +18,4 @@ export {
   type TracedUsage,
   type Tracing,
 } from './tracing.ts';
+export { WindowCount } from './window-count.ts';

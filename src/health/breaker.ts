@@ -1,5 +1,4 @@
-import type { Rng } from '../core/index.ts';
-import { SuccessWindow } from './success-window.ts';
+import { WindowCount, type Rng } from '../core/index.ts';
 
 export interface BreakerOptions {
   /** Failures in a row that open it. */
@@ -40,7 +39,8 @@ export interface BreakerPass {
 export class Breaker {
   readonly #options: BreakerOptions;
   readonly #rng: Rng;
-  readonly #window: SuccessWindow;
+  readonly #successes: WindowCount;
+  readonly #failures: WindowCount;
   #state: BreakerState = { kind: 'closed', sinceMs: 0, failures: 0, openings: 0 };
   /** Rises whenever it opens, and whenever probing begins. */
   #era = 0;
@@ -48,7 +48,8 @@ export class Breaker {
   constructor(options: BreakerOptions, rng: Rng) {
     this.#options = options;
     this.#rng = rng;
-    this.#window = new SuccessWindow(options.windowMs);
+    this.#successes = new WindowCount(options.windowMs);
+    this.#failures = new WindowCount(options.windowMs);
   }
 
   get state(): BreakerState {
@@ -117,21 +118,22 @@ export class Breaker {
     this.#leave(probeMs);
     const progressed = this.#state.progressed + 1;
     if (progressed < this.#options.probes) return this.#become({ ...this.#state, progressed });
-    this.#window.clear();
+    this.#successes.clear();
+    this.#failures.clear();
     // On probation: one more failure opens it again.
     this.#become({ kind: 'closed', sinceMs: now, failures: this.#options.failuresMax - 1, openings: this.#state.openings });
   }
 
   #succeeded(now: number): void {
     if (this.#state.kind !== 'closed') return;
-    this.#window.saw(true, now);
+    this.#successes.add(now);
     this.#become({ ...this.#state, failures: 0 });
   }
 
   #failed(now: number): void {
     const state = this.#state;
     if (state.kind !== 'closed') return this.#open(now, state.openings);
-    this.#window.saw(false, now);
+    this.#failures.add(now);
     const failures = state.failures + 1;
     if (failures < this.#options.failuresMax && !this.#isRateLow(now)) return this.#become({ ...state, failures });
     const healed = Math.floor(Math.max(0, now - state.sinceMs) / this.#options.windowMs);
@@ -139,8 +141,9 @@ export class Breaker {
   }
 
   #isRateLow(now: number): boolean {
-    const { attempts, successRate } = this.#window.at(now);
-    return attempts >= this.#options.attemptsMin && successRate < this.#options.successRateMin;
+    const successes = this.#successes.at(now);
+    const attempts = successes + this.#failures.at(now);
+    return attempts >= this.#options.attemptsMin && successes < attempts * this.#options.successRateMin;
   }
 
   /** A probe is under way no more. */

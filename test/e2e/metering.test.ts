@@ -151,7 +151,9 @@ describe(`over ${REQUESTS} requests, whole, aborted, failed and retried (seed ${
     const delivered = last?.resumed_tokens ?? 0;
     if (delivered === 0) return chargeable(last);
     const first = chargeable(attempts.findLast(({ resumed_tokens: tokens, ttft_ms: ttftMs }) => tokens === 0 && ttftMs !== null));
-    return { ...first, completion_tokens: delivered + chargeable(last).completion_tokens };
+    // A client that left before the second part had come has nothing of it.
+    const rest = last?.ttft_ms == null ? 0 : chargeable(last).completion_tokens;
+    return { ...first, completion_tokens: delivered + rest };
   }
 
   test('what was recorded for the attempts that count is what their engines made', () => {

@@ -122,8 +122,11 @@ function progressWatch(context: RequestContext, open: OpenAttempt, slow: SlowRea
       return isOverdue;
     },
     tick(now) {
-      if (stream.frames !== frames) replica.heard(now);
-      if (stream.frames !== frames || slow.sinceMs !== null) progressMs = now;
+      // While the client keeps the stream waiting, nothing can be said of the engine.
+      if (stream.frames !== frames || slow.sinceMs !== null) {
+        progressMs = now;
+        replica.heard(now);
+      }
       frames = stream.frames;
       isOverdue = now - request.startedMs > totalMs;
       if (slow.sinceMs !== null && now - slow.sinceMs > slowReaderMs) return reply.cut();
