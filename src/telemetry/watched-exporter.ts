@@ -23,18 +23,8 @@ export class WatchedExporter implements SpanExporter {
     this.#breaker = new CircuitBreaker((spans: ReadableSpan[]) => this.#send(spans), BREAKER);
   }
 
-  export(spans: ReadableSpan[], done: (result: ExportResult) => void): void {
-    this.#breaker.fire(spans).then(
-      () => {
-        this.#succeeded();
-        done({ code: ExportResultCode.SUCCESS });
-      },
-      (thrown: unknown) => {
-        const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-        this.#failed(spans.length, error);
-        done({ code: ExportResultCode.FAILED, error });
-      },
-    );
+  export(spans: ReadableSpan[], onExported: (result: ExportResult) => void): void {
+    void this.#export(spans).then(onExported);
   }
 
   async shutdown(): Promise<void> {
@@ -44,6 +34,18 @@ export class WatchedExporter implements SpanExporter {
 
   async forceFlush(): Promise<void> {
     await this.#exporter.forceFlush?.();
+  }
+
+  async #export(spans: ReadableSpan[]): Promise<ExportResult> {
+    try {
+      await this.#breaker.fire(spans);
+      this.#succeeded();
+      return { code: ExportResultCode.SUCCESS };
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      this.#failed(spans.length, error);
+      return { code: ExportResultCode.FAILED, error };
+    }
   }
 
   #send(spans: ReadableSpan[]): Promise<void> {
