@@ -141,7 +141,7 @@ export const gatewayProperties = {
     panic_share: quantity('With a smaller share of all replicas of a model healthy, all that are ready are tried.', { default: 0.5, minimum: 0, maximum: 1 }),
     slow_start_ms: milliseconds('A replica that comes back is given more and more over so long; 0: all at once.', 60_000),
     slow_start_from: quantity('The share of its speed that is counted on at first.', { default: 0.1, exclusiveMinimum: 0, maximum: 1 }),
-    silent_ms: milliseconds('A replica that is answering, and brings no token on any stream for so long, gets nothing new.', 5_000),
+    silent_ms: milliseconds('A replica that is answering, and brings no token on any stream for longer than this and the prefills that wait there, gets nothing new.', 2_000),
   }),
   balancer: section('How replicas are ranked: what is taken for unknown, and what counts how much.', {
     prefill_tokens_per_s: count('Of a replica whose rate is not learned yet.', { default: 9_000 }),

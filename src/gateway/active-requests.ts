@@ -34,9 +34,10 @@ export class ActiveRequests {
   /** How far each has come: should this process die, it is settled by that. */
   checkpoints(now: number): Checkpoint[] {
     return [...this.#contexts].map((context) => {
-      const { request, attempts, open, continued } = context;
+      const { request, attempts, open, continued, answeredBy } = context;
       const running = [...open].map((one) => progress(context, one));
-      const answering = [...open].find(({ ttftMs }) => ttftMs !== null);
+      // One that broke off may still wait for its count; what it delivered is in `continued`.
+      const answering = [...open].find(({ id, ttftMs }) => ttftMs !== null && id === answeredBy && id !== continued?.attempt);
       return {
         requestId: request.id,
         elapsedMs: now - request.startedMs,

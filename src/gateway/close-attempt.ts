@@ -19,6 +19,7 @@ export async function closeAttempt(
   outcome: AttemptEnd,
   deps: GatewayDeps,
 ): Promise<void> {
+  open.isClosing = true;
   const endedMs = deps.clock.now();
   const settlement = isSettlementDue(open, outcome)
     ? await deps.settlements.wait(open.id, deps.options.timeouts.settlementMs * (outcome.kind === 'aborted' ? PATIENCE_WHEN_GONE : 1))

@@ -12,6 +12,8 @@ export class OpenAttempt {
   readonly startedMs: number;
   /** Tokens of the answer that were there before. */
   readonly resumedTokens: number;
+  /** Its end is being written; it may still wait for its count. */
+  isClosing = false;
   readonly #routed: RoutedAttempt;
   readonly #permit: AttemptPermit;
   #firstMs: number | null = null;

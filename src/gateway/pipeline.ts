@@ -89,6 +89,7 @@ async function outcomeOf(context: RequestContext, planned: Plan, deps: GatewayDe
     deps.log.error({ request: context.request.id, error: thrown }, 'an answer was given up');
     const outcome: AnswerOutcome = { kind: 'failed', error, settlement: null, ...NO_ONES_FAULT };
     for (const open of context.open) {
+      if (open.isClosing) continue;
       open.stream.abort(new AttemptError('cancelled', 'the gateway failed', null));
       await closeAttempt(context, open, outcome, deps);
     }

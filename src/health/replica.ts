@@ -37,7 +37,7 @@ export interface ReplicaHealthOptions {
   /** One that comes back is loaded from this share of its speed up, over so long. */
   readonly slowStartFrom: number;
   readonly slowStartMs: number;
-  /** One that is answering and gives no token on any stream for so long gets nothing new: it may be stuck. */
+  /** One that is answering and gives no token on any stream for so long, and for the prefills that wait there, gets nothing new: it may be stuck. */
   readonly silentMs: number;
 }
 
@@ -141,9 +141,15 @@ export class Replica {
     this.#heardAtMs = now;
   }
 
-  /** No token has come for long on any stream, though it has begun to answer, or is long overdue with an answer. */
+  /**
+   * No token has come for long on any stream, though it has begun to answer, or is long overdue with an answer. While prompts are
+   * prefilled there may be none: so long as what waits there takes is allowed for.
+   */
   isSilent(now: number): boolean {
-    if (now - this.#heardAtMs <= this.#health.silentMs) return false;
+    const quietMs = now - this.#heardAtMs;
+    if (quietMs <= this.#health.silentMs) return false;
+    const tokensPerMs = this.pace.prefillTokensPerMs;
+    if (quietMs <= this.#health.silentMs + this.backlog.tokensAt(this.#heardAtMs, tokensPerMs) / tokensPerMs) return false;
     if (this.#answering > 0) return true;
     for (const dueMs of this.#dueMs) if (dueMs < now) return true;
     return false;

@@ -71,6 +71,15 @@ describe('a replica', () => {
     expect(one.isHealthy(7_600), 'nothing is under way any more').toBe(true);
   });
 
+  test('is not called silent while the prompts that wait there are prefilled', () => {
+    const one = readyReplica({ silentMs: 1_000 });
+    const streaming = one.enter(0);
+    streaming?.progressed(0);
+    one.backlog.sent(1, 27_000, 0);
+    expect(one.isHealthy(3_900)).toBe(true);
+    expect(one.isHealthy(4_100)).toBe(false);
+  });
+
   test('that comes back is counted on for a tenth of its speed at first, and for all of it after about a minute', () => {
     const one = readyReplica({ slowStartMs: 60_000, slowStartFrom: 0.1 });
     expect(one.rampAt(0)).toBeCloseTo(0.1);
