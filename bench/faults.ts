@@ -37,4 +37,5 @@ async function main(): Promise<number> {
   return goals.every(({ isMet }) => isMet !== false) ? 0 : 1;
 }
 
-process.exitCode = await main();
+// Not by `process.exitCode`: after sockets were reset, Node 26 may spin for ever while it takes its handles down.
+process.exit(await main());

@@ -29,6 +29,8 @@ export class FaultProxy {
   readonly #target: { readonly host: string; readonly port: number };
   readonly #world: { readonly clock: Clock; readonly rng: Rng };
   readonly #lines = new Set<Line>();
+  /** Both ends of all lines, those among them that are over but for bytes nobody takes. */
+  readonly #sockets = new Set<Socket>();
   readonly #cuts: PlannedCut[] = [];
   readonly #bytes: Record<Direction, number> = { up: 0, down: 0 };
   #toxics: Readonly<Record<Direction, Toxics>> = { up: {}, down: {} };
@@ -107,7 +109,7 @@ export class FaultProxy {
   }
 
   close(): Promise<void> {
-    this.breakAll('reset');
+    for (const socket of this.#sockets) socket.resetAndDestroy();
     return new Promise((resolve) => (this.#server.listening ? this.#server.close(() => resolve()) : resolve()));
   }
 
@@ -118,6 +120,8 @@ export class FaultProxy {
     const line: Line = { client, target, lanes: { up: lane('up', client, target), down: lane('down', target, client) } };
     this.#lines.add(line);
     for (const socket of [client, target]) {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
       // A break of either side breaks the other one, as it breaks: by a reset where there was one.
       socket.on('error', () => this.#break(line, 'down', 'reset'));
       socket.on('close', () => this.#closed(line, socket === client ? target : client));

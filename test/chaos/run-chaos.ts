@@ -159,4 +159,5 @@ function attemptText({ replica, outcome, error_code: code, ttft_ms: ttftMs, resu
   return `${replica} from ${Math.round(startedMs)} ms${resumed > 0 ? `, after ${resumed} tokens` : ''}: ${code ?? outcome}${ttftMs === null ? ' without a token' : ''}`;
 }
 
-process.exitCode = await main();
+// Not by `process.exitCode`: after sockets were reset, Node 26 may spin for ever while it takes its handles down.
+process.exit(await main());
