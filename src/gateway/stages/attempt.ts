@@ -1,5 +1,5 @@
 import { MeridianError, wait } from '../../core/index.ts';
-import type { Route } from '../../balancer/index.ts';
+import type { Placement, Route } from '../../balancer/index.ts';
 import type { ReplicaIdentity } from '../../health/index.ts';
 import type { RequestContext } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
@@ -25,8 +25,9 @@ export async function attempt(context: RequestContext, plan: Plan, deps: Gateway
   while (entered !== null) {
     last = await hedgedTry(context, plan.placement, entered, next, deps);
     if (last.kind === 'answering' || last.outcome.kind !== 'failed' || !last.outcome.isRetryable) return last;
-    if (tried.length >= deps.options.retries.attemptsMax) return last;
-    const isAllowed = deps.retries.trySpend(deps.clock.now());
+    if (tried.length - lost.length >= deps.options.retries.attemptsMax) return last;
+    // Going on with an answer has its own bound: once for a request.
+    const isAllowed = context.continued !== null || deps.retries.trySpend(deps.clock.now());
     deps.metrics.retried(isAllowed);
     if (!isAllowed) return last;
     entered = await afterPause(context, next, deps);
@@ -59,11 +60,12 @@ function enterFirst(route: Route, tried: ReplicaIdentity[], deps: GatewayDeps): 
 function rankAgain(context: RequestContext, plan: Plan, tried: readonly ReplicaIdentity[], deps: GatewayDeps): Route | null {
   const isOtherNode = ({ node }: ReplicaIdentity): boolean => tried.every((one) => one.node !== node);
   const isElsewhere = ({ region }: ReplicaIdentity): boolean => tried.every((one) => one.region !== region);
-  const elsewhere = tried.length < 2 ? null : routeIfAny(context, plan, isElsewhere, deps);
-  return elsewhere ?? routeIfAny(context, plan, isOtherNode, deps);
+  const elsewhere = tried.length < 2 ? null : routeIfAny(context, plan.placement, isElsewhere, deps);
+  return elsewhere ?? routeIfAny(context, plan.placement, isOtherNode, deps);
 }
 
-function routeIfAny(context: RequestContext, { placement }: Plan, may: (identity: ReplicaIdentity) => boolean, deps: GatewayDeps): Route | null {
+/** The best replicas among those that may serve, by what is known now; null when there is none. */
+export function routeIfAny(context: RequestContext, placement: Placement, may: (identity: ReplicaIdentity) => boolean, deps: GatewayDeps): Route | null {
   try {
     return routeRequest(context.ask, placement, context.key, deps, (identity) => may(identity) && mayServe(context, identity));
   } catch (thrown) {
@@ -73,7 +75,7 @@ function routeIfAny(context: RequestContext, { placement }: Plan, may: (identity
 }
 
 /** Not every engine can go on with an answer that another one began. */
-export function mayServe({ ask, continued }: Pick<RequestContext, 'ask' | 'continued'>, { continuation }: ReplicaIdentity): boolean {
+function mayServe({ ask, continued }: Pick<RequestContext, 'ask' | 'continued'>, { continuation }: ReplicaIdentity): boolean {
   if (continued === null) return true;
   return ask.continuableBy === 'tokens' ? continuation === 'tokens' : continuation !== 'none';
 }

@@ -1,5 +1,4 @@
 import type { Placement, Route } from '../../balancer/index.ts';
-import { MeridianError } from '../../core/index.ts';
 import type { Usage } from '../../openai/index.ts';
 import { writeAnswerEnd } from '../answer-end.ts';
 import type { Continued, RequestContext } from '../context.ts';
@@ -8,9 +7,8 @@ import type { GatewayDeps } from '../deps.ts';
 import type { Attempted } from '../hedged-try.ts';
 import type { OpenAttempt } from '../open-attempt.ts';
 import type { FailedOutcome } from '../outcome.ts';
-import { routeRequest } from '../route-request.ts';
 import { Seam } from '../seam.ts';
-import { attempt, mayServe } from './attempt.ts';
+import { attempt, routeIfAny } from './attempt.ts';
 import type { Plan } from './plan.ts';
 
 /** What text completions make when the client sets no bound, as OpenAI has it. */
@@ -76,13 +74,13 @@ function placementOf(placement: Placement, { resume: { tokens } }: Continued): P
   return { ...placement, promptTokens: placement.promptTokens + tokens, outputTokens: Math.max(1, placement.outputTokens - tokens) };
 }
 
-/** The client waits in mid-answer: it is not held at the edge again. */
+/**
+ * The client waits in mid-answer: it is not held at the edge again. Whatever took one node may be about to take its region, so
+ * another one comes first.
+ */
 function routeElsewhere(context: RequestContext, placement: Placement, lost: OpenAttempt, deps: GatewayDeps): Route | null {
-  const { node } = lost.replica.identity;
-  try {
-    return routeRequest(context.ask, placement, context.key, deps, (identity) => identity.node !== node && mayServe(context, identity));
-  } catch (thrown) {
-    if (thrown instanceof MeridianError) return null;
-    throw thrown;
-  }
+  const { node, region } = lost.replica.identity;
+  return (
+    routeIfAny(context, placement, (identity) => identity.region !== region, deps) ?? routeIfAny(context, placement, (identity) => identity.node !== node, deps)
+  );
 }
