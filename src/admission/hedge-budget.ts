@@ -15,9 +15,14 @@ export class HedgeBudget {
     this.#saved = Math.min(SAVED_MAX, this.#saved + this.#share);
   }
 
+  /** Whether there is what one hedge costs. */
+  canSpend(): boolean {
+    return this.#saved >= 1;
+  }
+
   /** Takes what one hedge costs, if there is so much. */
   trySpend(): boolean {
-    if (this.#saved < 1) return false;
+    if (!this.canSpend()) return false;
     this.#saved -= 1;
     return true;
   }

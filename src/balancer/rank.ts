@@ -55,17 +55,11 @@ export interface RankInputs<R extends RankedReplica> {
   readonly session: string | null;
 }
 
-/** With the highest ramp of all replicas: where all have just come back, none is held back for it. */
 type Inputs<R extends RankedReplica> = RankInputs<R> & { readonly rampMax: number };
 
-function highestRamp(replicas: readonly RankedReplica[], now: number): number {
-  let highest = 0;
-  for (const replica of replicas) {
-    const ramp = replica.rampAt(now);
-    if (ramp === 1) return 1;
-    highest = Math.max(highest, ramp);
-  }
-  return highest;
+/** 1 where some replica has long been there; 0 where all have just come back: then none is held back for it. */
+function rampMaxOf(replicas: readonly RankedReplica[], now: number): number {
+  return replicas.some((replica) => replica.rampAt(now) === 1) ? 1 : 0;
 }
 
 /** No exploration costs a request more than this share, or this much, above the least. */
@@ -87,7 +81,7 @@ export function rank<R extends RankedReplica>(
   rng: Rng,
 ): Ranking<R> {
   if (replicas.length === 0) return { candidates: [], chosenBy: 'cost' };
-  const inputs = { ...asked, rampMax: highestRamp(replicas, now) };
+  const inputs = { ...asked, rampMax: rampMaxOf(replicas, now) };
   const { order, costs, fresh } = cheapest(request, replicas, inputs, now, options);
   const { first, chosenBy } =
     fresh < replicas.length * FRESH_SHARE_MIN

@@ -15,20 +15,21 @@ export type Attempted =
   | { readonly kind: 'ended'; readonly outcome: AnswerOutcome };
 
 /**
- * One try of a request: an attempt, and a second one on another node when the first is late beside others of its size. The
- * first to answer goes on; the other one is cancelled, and is nobody's charge.
+ * One try of a request: an attempt, and a second one on another node when the first is late beside others of its size, and the
+ * other one is not expected to be: a prompt that is cached nowhere else would be prefilled for nothing. The first to answer goes on; the other one is cancelled, and is nobody's charge.
  */
 export async function hedgedTry(
   context: RequestContext,
   placement: Placement,
   entered: Entered,
-  enterOther: () => Entered | null,
+  enterOther: (ttftMsMax: number) => Entered | null,
   deps: GatewayDeps,
 ): Promise<Attempted> {
   const first = startAttempt(context, placement, entered, deps);
-  const sign = await signWithin(first, context.ask.streamed ? deps.patience.hedgeAfterMs(placement.promptTokens) : null, deps);
+  const lateMs = context.ask.streamed ? deps.patience.hedgeAfterMs(placement.promptTokens) : null;
+  const sign = await signWithin(first, lateMs, deps);
   if (sign !== null) return concluded(context, first, sign, deps);
-  const other = enterHedge(context, enterOther, deps);
+  const other = enterHedge(context, () => enterOther(lateMs ?? Infinity), deps);
   if (other === null) return concluded(context, first, await first.sign, deps);
   deps.metrics.hedged();
   return sooner(context, [first, startAttempt(context, placement, other, deps)], deps);
@@ -44,8 +45,10 @@ async function signWithin({ sign }: Started, withinMs: number | null, { clock }:
 }
 
 function enterHedge({ ask, reply }: RequestContext, enterOther: () => Entered | null, deps: GatewayDeps): Entered | null {
-  if (reply.isGone || !deps.patience.isCalm(ask.model, deps.fleet) || !deps.hedges.trySpend()) return null;
-  return enterOther();
+  if (reply.isGone || !deps.patience.isCalm(ask.model, deps.fleet, deps.clock.now()) || !deps.hedges.canSpend()) return null;
+  const entered = enterOther();
+  if (entered !== null) deps.hedges.trySpend();
+  return entered;
 }
 
 async function sooner(context: RequestContext, [one, other]: readonly [Started, Started], deps: GatewayDeps): Promise<Attempted> {

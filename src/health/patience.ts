@@ -51,19 +51,26 @@ export class Patience {
   }
 
   /** Whether the replicas of a model have so little to do that a second attempt takes nobody's place. */
-  isCalm(model: string, fleet: Pick<Fleet, 'serving'>): boolean {
-    return busyShare(model, fleet) <= this.#options.hedge.busyShareMax;
+  isCalm(model: string, fleet: Pick<Fleet, 'serving'>, now: number): boolean {
+    return busyShare(model, fleet, now) <= this.#options.hedge.busyShareMax;
   }
 }
 
-/** Requests that run and wait at the replicas of a model, as a share of those that can run. */
-function busyShare(model: string, fleet: Pick<Fleet, 'serving'>): number {
-  let busy = 0;
-  let most = 0;
-  for (const { state, identity, load, inFlight } of fleet.serving(model)) {
-    if (state !== 'ready' || identity.runningMax === null) continue;
-    busy += Math.max(inFlight, load === null ? 0 : load.running + load.queued);
-    most += identity.runningMax;
+/**
+ * How busy the replicas of a model are, 0 to 1: by what they decode of what they can, or by how many of them prefill at the
+ * moment, which is the share of the time in which one does; whichever is more.
+ */
+function busyShare(model: string, fleet: Pick<Fleet, 'serving'>, now: number): number {
+  let decoding = 0;
+  let decodingMost = 0;
+  let prefilling = 0;
+  let ready = 0;
+  for (const { state, identity, load, inFlight, backlog, pace } of fleet.serving(model)) {
+    if (state !== 'ready') continue;
+    ready += 1;
+    if (backlog.tokensAt(now, pace.prefillTokensPerMs) > 0) prefilling += 1;
+    decoding += Math.max(inFlight, load === null ? 0 : load.running + load.queued);
+    decodingMost += identity.runningMax ?? Infinity;
   }
-  return most === 0 ? 0 : busy / most;
+  return ready === 0 ? 0 : Math.max(decoding / decodingMost, prefilling / ready);
 }

@@ -9,7 +9,7 @@ import { Fleet, type ReplicaIdentity } from '../../src/health/index.ts';
 import { AttemptError, type Upstream } from '../../src/openai/index.ts';
 import { RANK_OPTIONS } from '../balancer/rank-options.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { readyReplica } from '../support/replicas.ts';
+import { loadOf, readyReplica } from '../support/replicas.ts';
 
 /** One dispatch to a replica, which a test answers as it likes. */
 export interface Dispatched {
@@ -40,7 +40,12 @@ export class AttemptHarness {
   readonly #router = new Router({ ...RANK_OPTIONS, regionPriceMs: {}, stickyMs: 0, prefixBlocksMax: 1, sessionsMax: 1 }, { next: () => 0 });
 
   constructor(replicas: Readonly<Record<string, Partial<ReplicaIdentity>>>, options: Options = {}) {
-    for (const [id, identity] of Object.entries(replicas)) this.fleet.add(readyReplica(id, identity, this.#upstream(id)));
+    for (const [id, identity] of Object.entries(replicas)) {
+      const replica = readyReplica(id, identity, this.#upstream(id));
+      replica.measured(1);
+      replica.report(loadOf(), 0, 0);
+      this.fleet.add(replica);
+    }
     this.retries = new RetryBudget({ share: 0, windowMs: 60_000, reserve: options.budgetMin ?? 3 });
     this.deps = {
       clock: this.clock,

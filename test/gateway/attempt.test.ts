@@ -94,6 +94,18 @@ describe('an attempt that is late', () => {
     expect(harness.tried).toEqual(['a', 'b', 'c']);
   });
 
+  test('gets none beside it where the others are not expected to be in time', async () => {
+    const harness = new AttemptHarness(SAME, { hedgeAfterMs: 300 });
+    for (const id of ['b', 'c']) harness.fleet.get(id)?.backlog.sent(1, 50_000, 0);
+    const over = harness.run();
+    const slow = await harness.dispatch(1);
+    harness.clock.advance(300);
+    await harness.until(() => harness.clock.pending === 1, 'the hedge was not looked for');
+    slow.answer();
+    expect(await over).toMatchObject({ kind: 'answering' });
+    expect(harness.tried).toEqual(['a']);
+  });
+
   test('gets none beside it when it answers before', async () => {
     const harness = new AttemptHarness(SAME, { hedgeAfterMs: 300 });
     const over = harness.run();

@@ -44,8 +44,10 @@ describe('a hedge', () => {
     fleet.add(replica);
     const patience = new Patience(OPTIONS);
     replica.report(loadOf({ running: 60, queued: 20 }), 0, 0);
-    expect(patience.isCalm('m', fleet)).toBe(false);
+    expect(patience.isCalm('m', fleet, 0)).toBe(false);
     replica.report(loadOf({ running: 60, queued: 0 }), 0, 0);
-    expect(patience.isCalm('m', fleet)).toBe(true);
+    expect(patience.isCalm('m', fleet, 0)).toBe(true);
+    replica.backlog.sent(1, 500, 0);
+    expect(patience.isCalm('m', fleet, 0), 'its prefill has something to do').toBe(false);
   });
 });

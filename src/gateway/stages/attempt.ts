@@ -16,8 +16,8 @@ import type { Plan } from './plan.ts';
  */
 export async function attempt(context: RequestContext, plan: Plan, deps: GatewayDeps, lost: readonly ReplicaIdentity[] = []): Promise<Attempted> {
   const tried: ReplicaIdentity[] = [...lost];
-  const enter = (route: Route | null): Entered | null => (route === null ? null : enterFirst(route, tried, deps));
-  const next = (): Entered | null => enter(rankAgain(context, plan, tried, deps));
+  const enter = (route: Route | null, ttftMsMax?: number): Entered | null => (route === null ? null : enterFirst(route, tried, deps, ttftMsMax));
+  const next = (ttftMsMax?: number): Entered | null => enter(rankAgain(context, plan, tried, deps), ttftMsMax);
   deps.hedges.earn();
   deps.retries.began(deps.clock.now());
   let entered = enter(plan.route);
@@ -44,10 +44,10 @@ async function afterPause({ reply }: RequestContext, next: () => Entered | null,
 }
 
 /** Takes the first candidate that lets an attempt in; it must still be in the fleet, for its link may have broken meanwhile. */
-function enterFirst(route: Route, tried: ReplicaIdentity[], deps: GatewayDeps): Entered | null {
+function enterFirst(route: Route, tried: ReplicaIdentity[], deps: GatewayDeps, ttftMsMax = Infinity): Entered | null {
   for (const candidate of route.candidates) {
     const { identity } = candidate.replica;
-    if (deps.fleet.get(identity.id) !== candidate.replica || tried.some(({ node }) => node === identity.node)) continue;
+    if (candidate.ttftMs > ttftMsMax || deps.fleet.get(identity.id) !== candidate.replica || tried.some(({ node }) => node === identity.node)) continue;
     const permit = candidate.replica.enter(deps.clock.now(), candidate.ttftMs);
     if (permit === null) continue;
     tried.push(identity);

@@ -161,7 +161,7 @@ class MeridianMind implements GatewayMind {
     if (tried.heardMs === null) {
       const hedgeMs = this.#patience.hedgeAfterMs(promptTokens);
       if (waitedMs > this.#patience.firstTokenMs(promptTokens, tried.routed.candidate.ttftMs)) this.#fail(attempt, tried, 'no token came in time');
-      else if (hedgeMs !== null && waitedMs > hedgeMs && tried.nodes.size === 1) this.#hedge(attempt, tried);
+      else if (hedgeMs !== null && waitedMs > hedgeMs && tried.nodes.size === 1) this.#hedge(attempt, tried, hedgeMs);
       return;
     }
     const delivered = this.#world.delivered(attempt);
@@ -172,9 +172,9 @@ class MeridianMind implements GatewayMind {
     } else if (now - tried.heardMs > this.#options.stallMs) this.#fail(attempt, tried, 'the engine stalled');
   }
 
-  #hedge(attempt: FleetAttempt, tried: Tried): void {
-    if (this.#siblings(attempt).length > 0 || !this.#patience.isCalm(MODEL, this.#fleet) || !this.#hedges.trySpend()) return;
-    this.#place(attempt.request, tried.nodes, Infinity, attempt.resumedTokens);
+  #hedge(attempt: FleetAttempt, tried: Tried, withinMs: number): void {
+    if (this.#siblings(attempt).length > 0 || !this.#patience.isCalm(MODEL, this.#fleet, this.#world.now()) || !this.#hedges.canSpend()) return;
+    if (this.#place(attempt.request, tried.nodes, Infinity, attempt.resumedTokens, withinMs)) this.#hedges.trySpend();
   }
 
   /** Other attempts of the same request under way. */
@@ -250,12 +250,12 @@ class MeridianMind implements GatewayMind {
     this.#hold.pump(now);
   }
 
-  #place(request: FleetRequest, exceptNodes: ReadonlySet<string>, waitMsMax: number, resumedTokens = 0): boolean {
+  #place(request: FleetRequest, exceptNodes: ReadonlySet<string>, waitMsMax: number, resumedTokens = 0, ttftMsMax = Infinity): boolean {
     const now = this.#world.now();
     const placement = this.#placement(request, resumedTokens);
     const { candidates, waitMs } = this.#router.route(placement, this.#able(request, exceptNodes, now), now);
     const [first] = candidates;
-    if (first === undefined || waitMs > waitMsMax) return false;
+    if (first === undefined || waitMs > waitMsMax || first.ttftMs > ttftMsMax) return false;
     return this.#dispatch(request, placement, first, exceptNodes, resumedTokens);
   }
 
