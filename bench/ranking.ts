@@ -79,7 +79,7 @@ function reporting(id: string, region: string): Replica {
   const identity = { id, node: id, region, engine: 'sglang', models: ['m'], contextTokens: 163_840, runningMax: 256, kvTokens: 512_000, continuation: 'none' as const };
   const { breaker, health } = gatewayDefaults();
   const upstream = { lastDispatch: 0, dispatch: () => true };
-  const replica = new Replica(identity, upstream, { breaker, ...health }, rng, PACE_PRIOR);
+  const replica = new Replica(identity, upstream, { breaker, ...health, slowStartMs: 0 }, rng, PACE_PRIOR);
   replica.setState('ready', '', 0);
   replica.measured(5 + rng.next() * 200);
   const load = { running: Math.floor(rng.next() * 60), queued: 0, queuedUncachedTokens: Math.floor(rng.next() * 40_000), kvTokensUsed: Math.floor(rng.next() * 400_000) };
