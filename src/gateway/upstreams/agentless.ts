@@ -43,6 +43,8 @@ const CONTROL_TIMEOUT_MS = 5_000;
 const POLL_FAILURES_MAX = 3;
 /** Between two tellings of what changed in the mirror. */
 const MIRROR_MS = 100;
+/** The next look after one that failed. */
+const AGAIN_MS = 500;
 const ABORT_WAIT_MS = 1_000;
 const ABORT_REPEAT_MS = 200;
 
@@ -64,6 +66,8 @@ export class AgentlessReplica implements Upstream {
   #failures = 0;
   #isPolling = false;
   #isAnswering = false;
+  #isClosed = false;
+  #cancelAgain: Cancel = () => {};
 
   constructor(options: AgentlessOptions, bounds: AgentlessBounds, deps: AgentlessDeps) {
     this.#options = options;
@@ -112,6 +116,8 @@ export class AgentlessReplica implements Upstream {
 
   async close(): Promise<void> {
     this.#stopPolling();
+    this.#cancelAgain();
+    this.#isClosed = true;
     this.#stopTelling();
     this.#canary.stop();
     await this.#client.close();
@@ -148,8 +154,14 @@ export class AgentlessReplica implements Upstream {
     });
   }
 
+  /** One that does not answer is looked at sooner, however seldom it is looked at otherwise. */
+  #againSoon(): void {
+    this.#cancelAgain();
+    this.#cancelAgain = this.#deps.clock.after(Math.min(this.#options.pollMs, AGAIN_MS), () => void this.#poll());
+  }
+
   async #poll(): Promise<void> {
-    if (this.#isPolling) return;
+    if (this.#isPolling || this.#isClosed) return;
     this.#isPolling = true;
     const { clock } = this.#deps;
     const startedMs = clock.now();
@@ -171,6 +183,7 @@ export class AgentlessReplica implements Upstream {
       this.#failures += 1;
       if (this.#failures === POLL_FAILURES_MAX) this.#deps.log.warn({ replica: this.#options.id, error }, 'replica does not answer');
       if (this.#failures >= POLL_FAILURES_MAX) this.#lost();
+      this.#againSoon();
     } finally {
       this.#isPolling = false;
     }
