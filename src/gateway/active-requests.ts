@@ -16,10 +16,6 @@ export class ActiveRequests {
     };
   }
 
-  get size(): number {
-    return this.#contexts.size;
-  }
-
   has(requestId: string): boolean {
     for (const { request } of this.#contexts) if (request.id === requestId) return true;
     return false;

@@ -59,7 +59,6 @@ export class AttemptHarness {
       sweep: new Sweep(this.clock, 100, noLog),
       cacheSalt: () => '',
       retries: this.retries,
-      active: { size: 1 },
       metrics: { retried() {}, hedged() {} },
       hedges: new HedgeBudget(1),
       patience: {

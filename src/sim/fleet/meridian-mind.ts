@@ -1,7 +1,7 @@
-import { EdgeHold, HedgeBudget, RetryBudget, type EdgeHoldOptions, type Holdable } from '../../admission/index.ts';
-import { ExpectedOutput, Router, type Candidate, type Placement, type RoutedAttempt, type RouterOptions } from '../../balancer/index.ts';
+import { EdgeHold, HedgeBudget, RetryBudget, type Holdable } from '../../admission/index.ts';
+import { ExpectedOutput, Router, type Candidate, type Placement, type RoutedAttempt } from '../../balancer/index.ts';
 import type { Rng } from '../../core/index.ts';
-import { eligible, Fleet, PACE_PRIOR, Patience, Replica, type AttemptPermit, type EligibleOptions, type ReplicaHealthOptions } from '../../health/index.ts';
+import { eligible, Fleet, PACE_PRIOR, Patience, Replica, type AttemptPermit } from '../../health/index.ts';
 import type { NodeState } from '../../link/index.ts';
 import type {
   FleetAttempt,
@@ -13,23 +13,13 @@ import type {
   GatewayWorld,
   MindFactory,
 } from './gateway-mind.ts';
+import type { MeridianOptions } from './meridian-options.ts';
 
 const MODEL = 'model';
 const OUTPUT_KEYS_MAX = 10_000;
 const PUMP_MS = 10;
 /** A real gateway looks every 100 ms; here that would be most of the work. */
 const WATCH_MS = 500;
-
-export interface MeridianOptions {
-  readonly router: Omit<RouterOptions, 'homeRegion'>;
-  readonly hold: EdgeHoldOptions;
-  readonly health: ReplicaHealthOptions & EligibleOptions;
-  readonly attemptsMax: number;
-  readonly retryBudget: ConstructorParameters<typeof RetryBudget>[0];
-  readonly patience: ConstructorParameters<typeof Patience>[0];
-  readonly hedgeShare: number;
-  readonly stallMs: number;
-}
 
 /** Attempts of the simulated world go by `GatewayWorld.dispatch`; the upstream that real ones have is never used. */
 const NO_UPSTREAM = {

@@ -1,4 +1,18 @@
-import type { MeridianOptions } from './meridian-mind.ts';
+import type { EdgeHoldOptions, RetryBudget } from '../../admission/index.ts';
+import type { RouterOptions } from '../../balancer/index.ts';
+import type { EligibleOptions, Patience, ReplicaHealthOptions } from '../../health/index.ts';
+
+/** What the decisions of a simulated gateway go by. */
+export interface MeridianOptions {
+  readonly router: Omit<RouterOptions, 'homeRegion'>;
+  readonly hold: EdgeHoldOptions;
+  readonly health: ReplicaHealthOptions & EligibleOptions;
+  readonly attemptsMax: number;
+  readonly retryBudget: ConstructorParameters<typeof RetryBudget>[0];
+  readonly patience: ConstructorParameters<typeof Patience>[0];
+  readonly hedgeShare: number;
+  readonly stallMs: number;
+}
 
 /** The sections of a gateway's configuration that say how it decides. */
 interface Sections {

@@ -60,10 +60,6 @@ export class SimNode {
     this.#heartbeat();
   }
 
-  get isUp(): boolean {
-    return this.#isUp;
-  }
-
   get engine(): EngineModel {
     return this.#engine;
   }
