@@ -22,7 +22,7 @@ export const LAYERS = {
   sim: ['core', 'openai', 'prefix', 'link', 'health', 'balancer', 'admission'],
   gateway: ['core', 'openai', 'prefix', 'engine', 'link', 'health', 'balancer', 'admission', 'billing', 'accounts'],
   wiring: ['core', 'openai', 'prefix', 'config', 'store', 'accounts', 'billing', 'telemetry', 'admission', 'link', 'health', 'balancer', 'gateway', 'version.ts'],
-  commands: ['core', 'config', 'accounts', 'telemetry', 'health', 'node', 'sim', 'app.ts'],
+  commands: ['core', 'config', 'accounts', 'billing', 'telemetry', 'health', 'node', 'sim', 'app.ts'],
 };
 
 /** What reads the real clock or real chance, and what to use in its place. */

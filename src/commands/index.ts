@@ -32,6 +32,10 @@ export const COMMANDS: Readonly<Record<string, { readonly summary: string; reado
     summary: 'tell why a request went to the replica it went to',
     load: async () => (await import('./explain-command.ts')).explainCommand,
   },
+  prices: {
+    summary: 'check a price book, or tell the price at an instant',
+    load: async () => (await import('./prices-command.ts')).pricesCommand,
+  },
   config: {
     summary: 'check a configuration, or write its JSON schemas',
     load: async () => (await import('./config-command.ts')).configCommand,

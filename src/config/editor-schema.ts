@@ -2,6 +2,7 @@ import type { TSchema } from 'typebox';
 import { DemoSchema } from './demo-schema.ts';
 import { GatewaySchema } from './gateway-schema.ts';
 import { NodeSchema } from './node-schema.ts';
+import { PricesSchema } from './prices-schema.ts';
 
 /** The JSON Schemas that editors check the YAML files with: file name in `config/`, and text. */
 export function editorSchemas(): ReadonlyArray<{ readonly file: string; readonly text: string }> {
@@ -9,6 +10,7 @@ export function editorSchemas(): ReadonlyArray<{ readonly file: string; readonly
     { file: 'gateway.schema.json', text: schemaText(GatewaySchema) },
     { file: 'node.schema.json', text: schemaText(NodeSchema) },
     { file: 'demo.schema.json', text: schemaText(DemoSchema) },
+    { file: 'prices.schema.json', text: schemaText(PricesSchema) },
   ];
 }
 

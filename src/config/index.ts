@@ -3,5 +3,5 @@ export type { DemoConfig } from './demo-schema.ts';
 export { editorSchemas } from './editor-schema.ts';
 export type { Environment } from './environment.ts';
 export type { GatewayConfig } from './gateway-schema.ts';
-export { gatewayDefaults, loadDemoConfig, loadGatewayConfig, loadNodeConfig } from './load.ts';
+export { gatewayDefaults, loadDemoConfig, loadGatewayConfig, loadNodeConfig, loadPrices } from './load.ts';
 export type { NodeConfig } from './node-schema.ts';

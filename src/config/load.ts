@@ -9,6 +9,8 @@ import { DemoSchema, type DemoConfig } from './demo-schema.ts';
 import { substituteEnvironment, type Environment } from './environment.ts';
 import { GatewaySchema, type GatewayConfig } from './gateway-schema.ts';
 import { NodeSchema, type NodeConfig } from './node-schema.ts';
+import { pricesFaults } from './prices-faults.ts';
+import { PricesSchema, type PricesConfig } from './prices-schema.ts';
 import { schemaFaults, type SchemaFault } from './schema-faults.ts';
 import { pathText } from './schema-walk.ts';
 import { lineOf } from './yaml-lines.ts';
@@ -26,6 +28,11 @@ export function loadNodeConfig(path: string, env: Environment): NodeConfig {
 /** Reads the demo's YAML file. Throws a `ConfigError` with every fault. */
 export function loadDemoConfig(path: string, env: Environment): DemoConfig {
   return load(path, env, DemoSchema, demoFaults);
+}
+
+/** Reads a price book's YAML file. Throws a `ConfigError` with every fault; whether rows overlap is not looked at. */
+export function loadPrices(path: string): PricesConfig {
+  return load(path, {}, PricesSchema, pricesFaults);
 }
 
 /** Everything of a gateway that has a default; what is left has none. */

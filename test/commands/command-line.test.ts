@@ -7,7 +7,7 @@ import { VERSION } from '../../src/version.ts';
 import { startGatewayProcess, writeGatewayConfig } from '../support/gateway-process.ts';
 import { meridian } from '../support/meridian-process.ts';
 
-const COMMANDS = ['demo', 'gateway', 'node', 'sim-engine', 'keys', 'config', 'openapi'];
+const COMMANDS = ['demo', 'gateway', 'node', 'sim-engine', 'keys', 'prices', 'config', 'openapi'];
 
 const directory = mkdtempSync(join(tmpdir(), 'meridian-commands-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -67,6 +67,34 @@ describe('meridian config check', () => {
     const { ended, stdout } = await meridian(['config', 'check', `config/${name}.yaml`], env);
     expect(stdout).toBe(`config/${name}.yaml: no faults\n`);
     expect(ended).toBe(0);
+  });
+});
+
+describe('meridian prices', () => {
+  test('finds no fault in the book that comes with the project, and tells its price at an instant', async () => {
+    const [checked, told] = await Promise.all([
+      meridian(['prices', 'check', 'config/prices.yaml']),
+      meridian(['prices', 'at', '2025-03-01T00:29:59.999Z', '--model', 'deepseek-v3']),
+    ]);
+    expect(checked).toMatchObject({ ended: 0, stdout: 'config/prices.yaml: 5 rows, no overlap and no gap\n' });
+    expect(told).toMatchObject({ ended: 0, stdout: 'input $0.135  input_cached $0.035  output $0.55  per million tokens\n' });
+  });
+
+  test('tells every overlap and gap, and prices nothing by a book that says two prices', async () => {
+    const file = join(directory, 'prices.yaml');
+    const row = (from: string, to: string): string => `  - { model: m, effective_from: "${from}", effective_to: "${to}", input: 1, input_cached: 1, output: 1 }\n`;
+    writeFileSync(file, `prices:\n${row('2025-01-01T00:00Z', '2025-07-01T00:00Z')}${row('2025-06-01T00:00Z', '2025-08-01T00:00Z')}${row('2025-09-01T00:00Z', '2025-10-01T00:00Z')}`);
+    const [checked, told] = await Promise.all([meridian(['prices', 'check', file]), meridian(['prices', 'at', '2025-02-01T00:00Z', '--model', 'm', '--file', file])]);
+    expect([checked.ended, told.ended]).toEqual([2, 2]);
+    expect(checked.stderr).toContain('overlap: prices[1] overlaps prices[0] from 2025-06-01T00:00:00.000Z to 2025-07-01T00:00:00.000Z');
+    expect(checked.stderr).toContain('gap: prices[1] leaves m (standard) with no price from 2025-08-01T00:00:00.000Z to 2025-09-01T00:00:00.000Z');
+    expect(told).toMatchObject({ stdout: '', stderr: expect.stringContaining('overlap') });
+  });
+
+  test('takes no time without its zone', async () => {
+    const { ended, stderr } = await meridian(['prices', 'at', '2025-03-01T00:30:00', '--model', 'deepseek-v3']);
+    expect(ended).toBe(2);
+    expect(stderr).toContain('no instant with its zone');
   });
 });
 
