@@ -1,4 +1,4 @@
-import { instantMs, nanoUsdPerMTok } from '../core/index.ts';
+import { instantMs, minuteOf, nanoUsdPerMTok } from '../core/index.ts';
 import type { PriceRow, PriceTier } from './price-book.ts';
 import type { DayKind, PriceCalendar } from './price-calendar.ts';
 
@@ -48,10 +48,6 @@ function calendarOf({ timeZone, windows, holidays }: CalendarInFile): PriceCalen
     windows: windows.map(({ name, days, from, to }) => ({ name, days, fromMinute: minuteOf(from), toMinute: minuteOf(to) })),
     holidays: new Set(holidays),
   };
-}
-
-function minuteOf(clock: string): number {
-  return Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3));
 }
 
 function atMs(text: string): number {

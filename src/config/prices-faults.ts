@@ -1,4 +1,4 @@
-import { instantMs, isDate, isTimeZone, WEEKDAYS } from '../core/index.ts';
+import { instantMs, isDate, isTimeZone, minuteOf, WEEKDAYS } from '../core/index.ts';
 import type { PricesSettings } from './prices-schema.ts';
 import type { SchemaFault } from './schema-faults.ts';
 import type { ConfigPath } from './schema-walk.ts';
@@ -43,10 +43,6 @@ function meets(a: WindowSettings, b: WindowSettings): boolean {
 function mayFollow(next: WindowSettings['days'][number], day: WindowSettings['days'][number]): boolean {
   if (next === 'holiday' || day === 'holiday') return true;
   return WEEKDAYS.indexOf(next) === (WEEKDAYS.indexOf(day) + 1) % WEEKDAYS.length;
-}
-
-function minuteOf(clock: string): number {
-  return Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3));
 }
 
 function dateFaults(path: ConfigPath, { effective_from: from, effective_to: to }: RowSettings): SchemaFault[] {

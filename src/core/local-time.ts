@@ -33,6 +33,11 @@ export function instantText(wallMs: number): string {
   return new Date(wallMs).toISOString();
 }
 
+/** The minute of the day that `clock` shows, as 16:30; 24:00 is the end of the day. */
+export function minuteOf(clock: string): number {
+  return Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3));
+}
+
 /** Whether `text` is a day of the calendar, as 2026-11-26. */
 export function isDate(text: string): boolean {
   return /^\d{4}-\d\d-\d\d$/.test(text) && instantMs(`${text}T00:00Z`) !== null;
