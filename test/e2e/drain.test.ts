@@ -24,10 +24,13 @@ describe('a node that is drained through the admin API', () => {
     const fleet = await started({ regions: { 'gcp-us-east4': 2 } });
     const streams = Array.from({ length: 10 }, () => ask(fleet, { stream: true }));
     await until(() => streams.every(({ bytes }) => bytes > 500), 'the streams flow');
+    // Nothing that is under way may end before the node was seen to drain.
+    for (const { model } of fleet.engines) model.slowdown = 50;
     const drained = fleet.gateway.fleet.get('gcp-us-east4-1');
     expect((await fleet.admin('POST', '/admin/v1/fleet/gcp-us-east4-1/drain')).status).toBe(202);
     await until(() => drained?.state === 'draining', 'the node drains');
     expect(drained?.inFlight).toBeGreaterThan(0);
+    for (const { model } of fleet.engines) model.slowdown = 1;
 
     const later = await Promise.all(Array.from({ length: 5 }, () => ask(fleet, { max_tokens: 3 }).over()));
     for (const { requestId } of later) {
