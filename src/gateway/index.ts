@@ -3,7 +3,7 @@ export { parseBody } from './bodies/parse-body.ts';
 export type { GatewayDeps } from './deps.ts';
 export { gatewayMetrics } from './gateway-metrics.ts';
 export type { GatewayOptions, ModelOptions } from './options.ts';
-export { adminRoutes, type AdminDeps } from './routes/admin-routes.ts';
+export { adminRoutes, type AdminDeps } from './admin/admin-routes.ts';
 export { createEdge } from './routes/edge.ts';
 export { openapiDocument } from './routes/openapi-document.ts';
 export { publicRoutes } from './routes/public-routes.ts';

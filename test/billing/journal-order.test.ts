@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { JournalStore } from '../../src/billing/journal-store.ts';
-import { JournalWriter } from '../../src/billing/journal-writer.ts';
+import { JournalStore } from '../../src/billing/journal/journal-store.ts';
+import { JournalWriter } from '../../src/billing/journal/journal-writer.ts';
 import { attemptId, endOfTurn, noLog, systemClock } from '../../src/core/index.ts';
 import { checkpointOf, newRequestId, openOf, recordOf } from './records.ts';
 

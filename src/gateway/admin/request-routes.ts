@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { MeridianError } from '../../core/index.ts';
 import type { AdminDeps } from './admin-routes.ts';
-import { ERRORS } from './answer-schemas.ts';
+import { ERRORS } from '../routes/answer-schemas.ts';
 import { DEFAULT_LIMIT, Page } from './page-query.ts';
 import { RequestObject, requestObject } from './request-object.ts';
 import { RouteObject, routeObject } from './route-object.ts';

@@ -1,5 +1,5 @@
-import { costOf, sumOf, type FemtoUsd, type NanoUsdPerMTok } from '../core/index.ts';
-import type { Usage } from '../openai/index.ts';
+import { costOf, sumOf, type FemtoUsd, type NanoUsdPerMTok } from '../../core/index.ts';
+import type { Usage } from '../../openai/index.ts';
 import { windowAt, type PriceCalendar } from './price-calendar.ts';
 
 export type PriceTier = 'standard' | 'priority' | 'batch';

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import type { ApiKeyRecord } from '../../accounts/index.ts';
 import { MeridianError, PRIORITIES } from '../../core/index.ts';
 import type { AdminDeps } from './admin-routes.ts';
-import { ERRORS } from './answer-schemas.ts';
+import { ERRORS } from '../routes/answer-schemas.ts';
 import { DEFAULT_LIMIT, Page, type PageQuery } from './page-query.ts';
 
 const Names = Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }), Type.Null()]);

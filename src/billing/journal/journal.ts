@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
-import { MeridianError, type Clock, type Logger } from '../core/index.ts';
+import { MeridianError, type Clock, type Logger } from '../../core/index.ts';
 import type { FromThread, JournalEntry, JournalPage, JournalQuery, JournalTotals, ThreadSettings, ToThread } from './journal-protocol.ts';
 import { JournalReads } from './journal-reads.ts';
 import { JournalWriter, unwritable } from './journal-writer.ts';
-import type { Checkpoint, LateSettlement, OpenRequest, UsageRecord } from './usage-record.ts';
+import type { Checkpoint, LateSettlement, OpenRequest, UsageRecord } from '../usage-record.ts';
 
 export interface JournalOptions {
   /** The SQLite file, in a locked data directory. */

@@ -1,4 +1,4 @@
-import { MeridianError } from '../core/index.ts';
+import { MeridianError } from '../../core/index.ts';
 import type { FromThread, ReadRequest, ToThread } from './journal-protocol.ts';
 
 interface Call {

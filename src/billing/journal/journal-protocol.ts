@@ -1,5 +1,5 @@
-import type { Usage } from '../openai/index.ts';
-import type { Adjustment, UsageRecord } from './usage-record.ts';
+import type { Usage } from '../../openai/index.ts';
+import type { Adjustment, UsageRecord } from '../usage-record.ts';
 
 /**
  * What one commit writes. Flat lists of texts rather than objects: a structured clone of them costs a tenth, and the

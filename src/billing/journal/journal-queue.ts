@@ -1,7 +1,7 @@
-import { NO_USAGE, type Usage } from '../openai/index.ts';
+import { NO_USAGE, type Usage } from '../../openai/index.ts';
 import type { Batch } from './journal-protocol.ts';
-import { requestOfAttempt, type Adjustment, type Checkpoint, type OpenRequest, type UsageRecord } from './usage-record.ts';
-import { addUsage } from './usage-sum.ts';
+import { requestOfAttempt, type Adjustment, type Checkpoint, type OpenRequest, type UsageRecord } from '../usage-record.ts';
+import { addUsage } from '../usage-sum.ts';
 
 /** Who waits for something to be durable. */
 export interface Waiter {

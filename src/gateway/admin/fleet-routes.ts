@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { MeridianError } from '../../core/index.ts';
 import type { Fleet, Replica } from '../../health/index.ts';
-import { ERRORS } from './answer-schemas.ts';
+import { ERRORS } from '../routes/answer-schemas.ts';
 
 export interface FleetOperations {
   /** False when no such node is linked. */

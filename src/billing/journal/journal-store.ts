@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
-import { NO_USAGE, type Usage } from '../openai/index.ts';
-import { openDatabase, transaction } from '../store/index.ts';
+import { NO_USAGE, type Usage } from '../../openai/index.ts';
+import { openDatabase, transaction } from '../../store/index.ts';
 import { interruptedRecord } from './interrupted-record.ts';
 import { JOURNAL_MIGRATIONS } from './journal-schema.ts';
 import {
@@ -13,8 +13,8 @@ import {
   type JournalTotals,
   type WriteReport,
 } from './journal-protocol.ts';
-import { requestOfAttempt, type Adjustment, type Checkpoint, type OpenRequest, type UsageRecord } from './usage-record.ts';
-import { addUsage } from './usage-sum.ts';
+import { requestOfAttempt, type Adjustment, type Checkpoint, type OpenRequest, type UsageRecord } from '../usage-record.ts';
+import { addUsage } from '../usage-sum.ts';
 
 const EXACT_SOURCES = new Set(['engine', 'node']);
 

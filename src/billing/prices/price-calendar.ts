@@ -1,4 +1,4 @@
-import { localTime, type LocalDay } from '../core/index.ts';
+import { localTime, type LocalDay } from '../../core/index.ts';
 
 /** A weekday, or `holiday`: what a day is that stands in the calendar's list of holidays, whatever its weekday. */
 export type DayKind = LocalDay['weekday'] | 'holiday';

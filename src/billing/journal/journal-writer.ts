@@ -1,7 +1,7 @@
-import { endOfTurn, MeridianError, type Cancel, type Clock, type Logger } from '../core/index.ts';
+import { endOfTurn, MeridianError, type Cancel, type Clock, type Logger } from '../../core/index.ts';
 import { disappointed, JournalQueue, type WaitedBatch } from './journal-queue.ts';
 import { SETTLE_FIELDS, type Batch, type WriteReport } from './journal-protocol.ts';
-import type { Adjustment, Checkpoint, OpenRequest, UsageRecord } from './usage-record.ts';
+import type { Adjustment, Checkpoint, OpenRequest, UsageRecord } from '../usage-record.ts';
 
 export interface JournalWriterOptions {
   readonly groupCommitMs: number;

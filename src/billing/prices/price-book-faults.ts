@@ -1,4 +1,4 @@
-import { instantText } from '../core/index.ts';
+import { instantText } from '../../core/index.ts';
 import { seriesOf, type PriceRow } from './price-book.ts';
 
 export interface PriceFault {

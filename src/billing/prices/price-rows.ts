@@ -1,4 +1,4 @@
-import { instantMs, minuteOf, nanoUsdPerMTok } from '../core/index.ts';
+import { instantMs, minuteOf, nanoUsdPerMTok } from '../../core/index.ts';
 import type { PriceRow, PriceTier } from './price-book.ts';
 import type { DayKind, PriceCalendar } from './price-calendar.ts';
 

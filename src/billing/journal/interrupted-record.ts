@@ -1,5 +1,5 @@
-import { NO_USAGE } from '../openai/index.ts';
-import type { AttemptProgress, AttemptRecord, Checkpoint, OpenRequest, UsageRecord } from './usage-record.ts';
+import { NO_USAGE } from '../../openai/index.ts';
+import type { AttemptProgress, AttemptRecord, Checkpoint, OpenRequest, UsageRecord } from '../usage-record.ts';
 
 /**
  * The record of a request that was open when the gateway died: what its last checkpoint says, marked as an estimate;
