@@ -1,6 +1,15 @@
 import type { SQLOutputValue } from 'node:sqlite';
-import { isPriority, type Priority } from '../core/index.ts';
+import { isPriority, NO_LIMITS, type Priority, type RateLimits } from '../core/index.ts';
 import type { KeyKind } from './api-key.ts';
+
+/** How much may be asked for by a key, and by all keys of what it belongs to. */
+export interface AccountLimits {
+  readonly key: RateLimits;
+  readonly project: RateLimits;
+  /** Of the project, for single models. */
+  readonly projectModels: ReadonlyMap<string, RateLimits>;
+  readonly organization: RateLimits;
+}
 
 /** What is stored of a key. The key itself is not. */
 export interface ApiKeyRecord {
@@ -19,6 +28,7 @@ export interface ApiKeyRecord {
   readonly scopes: readonly string[];
   /** The highest class its requests may ask for. */
   readonly priorityMax: Priority;
+  readonly limits: AccountLimits;
   /** Milliseconds since the epoch, as all times here. */
   readonly createdAtMs: number;
   readonly expiresAtMs: number | null;
@@ -26,6 +36,8 @@ export interface ApiKeyRecord {
   /** At most a minute behind. */
   readonly lastUsedAtMs: number | null;
 }
+
+const UNLIMITED: AccountLimits = { key: NO_LIMITS, project: NO_LIMITS, projectModels: new Map(), organization: NO_LIMITS };
 
 type Row = Readonly<Record<string, SQLOutputValue>>;
 
@@ -42,6 +54,7 @@ export function keyRecordOf(row: Row): ApiKeyRecord {
     models: listOf(row['models']),
     scopes: listOf(row['scopes']) ?? [],
     priorityMax: isPriority(row['priority_max']) ? row['priority_max'] : 'standard',
+    limits: UNLIMITED,
     createdAtMs: Number(row['created_at_ms']),
     expiresAtMs: timeOf(row['expires_at_ms']),
     revokedAtMs: timeOf(row['revoked_at_ms']),

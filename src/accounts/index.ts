@@ -1,4 +1,4 @@
 export { newApiKey, parseApiKey } from './api-key.ts';
-export type { ApiKeyRecord } from './api-key-record.ts';
+export type { AccountLimits, ApiKeyRecord } from './api-key-record.ts';
 export { cacheSalts } from './cache-salt.ts';
 export { openKeyStore, type KeyStore } from './key-store.ts';

@@ -11,6 +11,7 @@ export { isHigherPriority, isPriority, PRIORITIES, type Priority } from './prior
 export { MetricsRegistry } from './metrics-registry.ts';
 export type { Labels, Metrics, MetricSnapshot, Unit } from './metrics.ts';
 export { seededRng, systemRng, type Rng } from './random.ts';
+export { NO_LIMITS, type RateLimits } from './rate-limits.ts';
 export {
   noTracing,
   type RequestSpan,
