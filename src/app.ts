@@ -9,6 +9,7 @@ import {
   modelOptions,
   openEdges,
   openFleet,
+  openPrices,
   openRecords,
   openTelemetry,
   Teardown,
@@ -54,6 +55,7 @@ export async function startGateway(config: GatewayConfig, world: GatewayWorld): 
 async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teardown): Promise<Gateway> {
   const { clock, log } = world;
   const phase = { isLeaving: false, isDraining: false };
+  const prices = openPrices(config, clock);
   const records = await openRecords(config, world, teardown);
   const { metrics, telemetry } = await openTelemetry(config, world, teardown);
   const router = new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng);
@@ -67,6 +69,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   const deps: GatewayDeps = {
     ...world,
     ...records,
+    prices,
     options: gatewayOptions(config),
     models: modelOptions(config),
     aliases: new Map(Object.entries(config.aliases)),

@@ -1,4 +1,5 @@
 import type { Usage } from '../openai/index.ts';
+import type { RequestPrice } from './prices/charge.ts';
 
 /**
  * How a request or an attempt ended. `aborted`: the client left, or the gateway gave the attempt up.
@@ -22,6 +23,8 @@ export interface OpenRequest {
   readonly model: string;
   readonly endpoint: Endpoint;
   readonly streamed: boolean;
+  /** By what it is charged; null for a model that costs nothing. */
+  readonly price: RequestPrice | null;
   readonly attempts: readonly AttemptProgress[];
 }
 
@@ -36,6 +39,8 @@ export interface UsageRecord extends Omit<OpenRequest, 'attempts'> {
   readonly source: UsageSource;
   /** True when `usage` is no exact count. */
   readonly estimated: boolean;
+  /** The attempt whose count `usage` is; null when nothing is charged, or an answer in two parts. */
+  readonly chargedAttempt: string | null;
   /** Milliseconds from admission to the first token; null when none came. */
   readonly ttftMs: number | null;
   readonly durationMs: number;

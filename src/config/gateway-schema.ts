@@ -19,6 +19,7 @@ const model = section('A model that clients may ask for.', {
   output_tokens_max: count('The longest answer a client may ask for.', { default: 32_768 }),
   served_as: Type.Optional(text("The engines' own name of the model, where it differs.")),
   bytes_per_token: quantity('First estimate of prompt bytes per token, before usage corrects it.', { default: 4, exclusiveMinimum: 0 }),
+  free: flag('Whether it costs nothing; else the price book must have its price.', { default: false }),
 });
 
 const replica = requiredSection('An engine without a node daemon, reached by its URL.', {
@@ -69,6 +70,7 @@ export const gatewayProperties = {
   }),
   data_dir: text('Where keys and the journal are kept, from the working directory.', { default: '.meridian' }),
   admin_key: secret('Bearer token of the administration.', 20),
+  prices_file: Type.Optional(text("The price book; without it DeepSeek's own prices.")),
   models: dictionary('The models by the names that clients use.', model, { minProperties: 1 }),
   aliases: dictionary(
     'Names for several versions of a model, of which each conversation gets one.',

@@ -14,9 +14,9 @@ export function nanoUsdPerMTok(price: number): NanoUsdPerMTok {
   return BigInt(price) as NanoUsdPerMTok;
 }
 
-/** What `tokens` cost: 10⁻⁹ $ for 10⁶ tokens is 10⁻¹⁵ $ for each, so nothing is divided or rounded. */
+/** What `tokens` cost, or give back when they are negative: 10⁻⁹ $ for 10⁶ tokens is 10⁻¹⁵ $ for each, so nothing is divided or rounded. */
 export function costOf(tokens: number, price: NanoUsdPerMTok): FemtoUsd {
-  if (!Number.isSafeInteger(tokens) || tokens < 0) throw new RangeError(`${tokens} is no count of tokens`);
+  if (!Number.isSafeInteger(tokens)) throw new RangeError(`${tokens} is no count of tokens`);
   return (BigInt(tokens) * price) as FemtoUsd;
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiKeyRecord } from '../accounts/index.ts';
-import type { AttemptRecord, Endpoint, UsageSource } from '../billing/index.ts';
+import type { AttemptRecord, Endpoint, RequestPrice, UsageSource } from '../billing/index.ts';
 import type { RequestSpan } from '../core/index.ts';
 import type { Resume, Usage } from '../openai/index.ts';
 import type { PromptChain } from '../prefix/index.ts';
@@ -63,6 +63,8 @@ export interface RequestContext {
   readonly request: ReceivedRequest;
   readonly key: ApiKeyRecord;
   readonly ask: Ask;
+  /** Null for a model that costs nothing. */
+  readonly price: RequestPrice | null;
   readonly reply: ClientReply;
   readonly span: RequestSpan;
   readonly shown: AnswerHeaders;

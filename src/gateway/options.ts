@@ -6,6 +6,8 @@ export interface ModelOptions {
   readonly outputTokensMax: number;
   /** The engines' name for it, when it is another. */
   readonly servedAs: string | null;
+  /** It costs nothing, and needs no price. */
+  readonly isFree: boolean;
 }
 
 /** Every bound and wait of the way of a request; all durations in milliseconds. */

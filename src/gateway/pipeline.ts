@@ -12,6 +12,7 @@ import { attempt } from './stages/attempt.ts';
 import { authenticate } from './stages/authenticate.ts';
 import { observe, observeRefusal } from './stages/observe.ts';
 import { plan, type Plan } from './stages/plan.ts';
+import { priceOf } from './price-of.ts';
 import { receive } from './stages/receive.ts';
 import { relay } from './stages/relay.ts';
 import { resume } from './stages/resume.ts';
@@ -42,12 +43,13 @@ export async function serve(
     shown.organization = key.organization;
     const ask = validate(request, key, deps);
     if (ask.streamed) reply.becomeStream();
+    const price = priceOf(ask, request, deps);
     const permit = admit(ask.hints.priority, deps);
     try {
       const planned = await plan(ask, key, reply, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
       const route = deps.routeLog.begin(request.id, ask.model, planned.placement, planned.heldMs);
-      const context: RequestContext = { request, key, ask, reply, span, shown, route, attempts: [], open: new Set(), closing: [], answeredBy: null, delivered: null, continued: null, isWorkLost: false };
+      const context: RequestContext = { request, key, ask, price, reply, span, shown, route, attempts: [], open: new Set(), closing: [], answeredBy: null, delivered: null, continued: null, isWorkLost: false };
       await answer(context, planned, deps);
       // Until then the request is under way: a drain must not cut what the client has not taken yet.
       await reply.taken(deps.options.timeouts.slowReaderMs);

@@ -19,9 +19,9 @@ export function gatewayOptions(config: GatewayConfig): GatewayOptions {
 
 export function modelOptions(config: GatewayConfig): ReadonlyMap<string, ModelOptions> {
   return new Map(
-    Object.entries(config.models).map(([name, { contextTokens, outputTokensMax, servedAs }]) => [
+    Object.entries(config.models).map(([name, { contextTokens, outputTokensMax, servedAs, free }]) => [
       name,
-      { contextTokens, outputTokensMax, servedAs: servedAs ?? null },
+      { contextTokens, outputTokensMax, servedAs: servedAs ?? null, isFree: free },
     ]),
   );
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PriceBook, priceBookFaults, priceRows, rate, type PriceRow } from '../../src/billing/index.ts';
+import { chargeOf, chargeTotal, PriceBook, priceBookFaults, priceRows, requestPrice, type PriceRow } from '../../src/billing/index.ts';
 import { loadPrices } from '../../src/config/index.ts';
 import { instantMs, nanoUsdPerMTok, usdText } from '../../src/core/index.ts';
 
@@ -55,13 +55,13 @@ describe("DeepSeek's prices, which come with the project", () => {
   test('the book has no faults', () => expect(priceBookFaults(shipped)).toEqual([]));
 });
 
-const PLAIN = { model: 'm', tier: 'standard', effectiveToMs: null, hours: null, input: nanoUsdPerMTok(5), inputCached: nanoUsdPerMTok(3), output: nanoUsdPerMTok(7) } as const;
+const PLAIN = { id: 'price_plain', model: 'm', tier: 'standard', effectiveToMs: null, hours: null, input: nanoUsdPerMTok(5), inputCached: nanoUsdPerMTok(3), output: nanoUsdPerMTok(7) } as const;
 const NIGHT = { timeZone: 'Asia/Shanghai', windows: [{ name: 'night', days: EVERY_DAY, fromMinute: 1_320, toMinute: 360 }], holidays: new Set<string>() };
 
 test('a request costs what was cached, what was not, and the answer with its reasoning once', () => {
   const row = { ...PLAIN, effectiveFromMs: 0, input: nanoUsdPerMTok(270_000_000), inputCached: nanoUsdPerMTok(70_000_000), output: nanoUsdPerMTok(1_100_000_000) };
-  expect(usdText(rate(USAGE, row))).toBe('1.71');
-  expect(() => rate({ ...USAGE, cachedTokens: USAGE.promptTokens + 1 }, row)).toThrow(RangeError);
+  expect(usdText(chargeTotal(chargeOf(USAGE, requestPrice(row))))).toBe('1.71');
+  expect(chargeTotal(chargeOf(USAGE, null))).toBe(0n);
 });
 
 describe('faults of a book', () => {

@@ -37,6 +37,7 @@ export function recordOf(id: string, completionTokens = 20, keyId = 'key_a'): Us
     usage,
     source: 'engine',
     estimated: false,
+    chargedAttempt: attemptId(id, 0),
     ttftMs: 41.5,
     durationMs: 900,
     attempts: [
@@ -73,5 +74,6 @@ function common(id: string) {
     model: 'deepseek-v3',
     endpoint: 'chat.completions' as const,
     streamed: true,
+    price: { row: 'price_a', tier: 'standard' as const, window: null, input: 560_000_000, inputCached: 70_000_000, output: 1_680_000_000 },
   };
 }

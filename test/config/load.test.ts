@@ -64,7 +64,7 @@ describe('a configuration', () => {
     const { listen: _, ...defaults } = gatewayDefaults();
     expect(config).toMatchObject(defaults);
     expect(config.limits.bodyBytesMax).toBe(4_194_304);
-    expect(config.models).toEqual({ deepseek_v3: { contextTokens: 163_840, outputTokensMax: 32_768, bytesPerToken: 4 } });
+    expect(config.models).toEqual({ deepseek_v3: { contextTokens: 163_840, outputTokensMax: 32_768, bytesPerToken: 4, free: false } });
     expect(config.listen.fleet).toEqual({ host: '127.0.0.1', port: 8082, token: 'token-of-the-fleet' });
   });
 

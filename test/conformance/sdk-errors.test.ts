@@ -15,7 +15,7 @@ beforeAll(async () => {
     engine: { engine: { contextTokens: CONTEXT_TOKENS } },
     config: (config) => ({
       ...config,
-      models: { [MODEL]: { contextTokens: CONTEXT_TOKENS, outputTokensMax: 500, bytesPerToken: 4 } },
+      models: { [MODEL]: { contextTokens: CONTEXT_TOKENS, outputTokensMax: 500, bytesPerToken: 4, free: false } },
       timeouts: { ...config.timeouts, firstTokenMs: 300 },
       retries: { ...config.retries, jitterMinMs: 1, jitterMaxMs: 2 },
       breaker: { ...config.breaker, failuresMax: 1_000_000 },

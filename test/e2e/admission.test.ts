@@ -13,7 +13,7 @@ beforeAll(async () => {
     regions: { 'gcp-us-east4': 1, 'aws-us-west-2': 1 },
     config: (config) => ({
       ...config,
-      models: { ...config.models, [CANARY]: { contextTokens: 1_000, outputTokensMax: 100, bytesPerToken: 4, servedAs: MODEL } },
+      models: { ...config.models, [CANARY]: { contextTokens: 1_000, outputTokensMax: 100, bytesPerToken: 4, free: true, servedAs: MODEL } },
       aliases: { chat: { versions: [{ model: MODEL, weight: 1 }, { model: CANARY, weight: 0 }] } },
       dedicated: [{ organization: 'acme', nodes: ['aws-us-west-2-2'], overflow: false }],
       admission: { ...config.admission, ttftObjectiveMs: 20, overShareWaitMs: 20, deadlineMs: { critical: 60_000, standard: 60_000, batch: 60_000 } },

@@ -11,9 +11,9 @@ function attempt(more: Partial<AttemptRecord>): AttemptRecord {
 
 test('an answer in two parts is charged one prompt and the tokens of both', () => {
   const continued = { attempt: 'a', usage: usage(20), source: 'node' } as const;
-  expect(chargedUsage(attempt({}), continued)).toEqual({ usage: usage(25), source: 'engine', estimated: false });
-  expect(chargedUsage(attempt({ outcome: 'failed', ttftMs: null }), continued), 'the second part never began').toEqual({ usage: usage(20), source: 'node', estimated: false });
-  expect(chargedUsage(attempt({ id: 'a' }), continued), 'there was no second part').toEqual({ usage: usage(20), source: 'node', estimated: false });
+  expect(chargedUsage(attempt({}), continued)).toEqual({ usage: usage(25), source: 'engine', estimated: false, chargedAttempt: null });
+  expect(chargedUsage(attempt({ outcome: 'failed', ttftMs: null }), continued), 'the second part never began').toEqual({ usage: usage(20), source: 'node', estimated: false, chargedAttempt: null });
+  expect(chargedUsage(attempt({ id: 'a' }), continued), 'there was no second part').toEqual({ usage: usage(20), source: 'node', estimated: false, chargedAttempt: null });
   expect(chargedUsage(attempt({}), { ...continued, source: 'gateway' })).toMatchObject({ source: 'gateway', estimated: true });
   expect(chargedUsage(attempt({ source: 'gateway' }), continued)).toMatchObject({ source: 'gateway', estimated: true });
 });

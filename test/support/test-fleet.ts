@@ -95,7 +95,7 @@ function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] = []): 
     gateway: { id: 'test', region: 'gcp-us-east4' },
     adminKey: ADMIN_KEY,
     dataDir,
-    models: { [MODEL]: { contextTokens: 163_840, outputTokensMax: 32_768, bytesPerToken: 4 } },
+    models: { [MODEL]: { contextTokens: 163_840, outputTokensMax: 32_768, bytesPerToken: 4, free: false } },
     replicas,
     listen: { public: listen, admin: listen, fleet: { ...listen, token: FLEET_TOKEN } },
     drain: { readinessMs: 0, streamsMs: 5_000 },

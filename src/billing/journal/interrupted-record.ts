@@ -16,6 +16,7 @@ export function interruptedRecord(open: OpenRequest, checkpoint: Checkpoint | nu
     usage: checkpoint?.usage ?? NO_USAGE,
     source: 'gateway',
     estimated: true,
+    chargedAttempt: null,
     ttftMs: checkpoint?.ttftMs ?? null,
     durationMs: elapsedMs,
     attempts: (checkpoint?.attempts ?? attempts).map((attempt) => interruptedAttempt(attempt, elapsedMs)),

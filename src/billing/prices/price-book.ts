@@ -1,11 +1,12 @@
-import { costOf, sumOf, type FemtoUsd, type NanoUsdPerMTok } from '../../core/index.ts';
-import type { Usage } from '../../openai/index.ts';
+import type { NanoUsdPerMTok } from '../../core/index.ts';
 import { windowAt, type PriceCalendar } from './price-calendar.ts';
 
 export type PriceTier = 'standard' | 'priority' | 'batch';
 
 /** Prices of one model in one tier, from one instant to another. */
 export interface PriceRow {
+  /** By what it says (`priceId`). */
+  readonly id: string;
   readonly model: string;
   readonly tier: PriceTier;
   /** Wall time in milliseconds since the epoch. */
@@ -45,15 +46,6 @@ export class PriceBook {
   find(query: PriceQuery): PriceRow | null {
     return this.#rows.get(seriesOf(query))?.find((row) => holds(row, query.admittedAtMs)) ?? null;
   }
-}
-
-/** What a request costs by a row: cached prompt tokens, the others, and the answer. Exact. */
-export function rate({ promptTokens, cachedTokens, completionTokens }: Usage, row: PriceRow): FemtoUsd {
-  return sumOf([
-    costOf(promptTokens - cachedTokens, row.input),
-    costOf(cachedTokens, row.inputCached),
-    costOf(completionTokens, row.output),
-  ]);
 }
 
 /** Rows of one series must not meet. */

@@ -1,5 +1,6 @@
 import { instantMs, minuteOf, nanoUsdPerMTok } from '../../core/index.ts';
 import type { PriceRow, PriceTier } from './price-book.ts';
+import { priceId } from './price-id.ts';
 import type { DayKind, PriceCalendar } from './price-calendar.ts';
 
 /** A price book as its file has it, found well-formed: times of day as `16:30`, instants in ISO 8601 with their zone. */
@@ -30,16 +31,18 @@ interface RowInFile {
 /** The rows of a file, in its order. Rows by one calendar share the object. */
 export function priceRows({ calendars, prices }: PriceBookFile): PriceRow[] {
   const made = new Map(Object.entries(calendars).map(([name, calendar]) => [name, calendarOf(calendar)]));
-  return prices.map(({ model, tier, effectiveFrom, effectiveTo, calendar, window, input, inputCached, output }) => ({
-    model,
-    tier,
-    effectiveFromMs: atMs(effectiveFrom),
-    effectiveToMs: effectiveTo === undefined ? null : atMs(effectiveTo),
-    hours: calendar === undefined ? null : { calendar: known(made.get(calendar), calendar), window: window ?? null },
-    input: nanoUsdPerMTok(input),
-    inputCached: nanoUsdPerMTok(inputCached),
-    output: nanoUsdPerMTok(output),
-  }));
+  return prices.map(({ model, tier, effectiveFrom, effectiveTo, calendar, window, input, inputCached, output }) => {
+    const said = {
+      model,
+      tier,
+      effectiveFromMs: atMs(effectiveFrom),
+      hours: calendar === undefined ? null : { calendar: known(made.get(calendar), calendar), window: window ?? null },
+      input: nanoUsdPerMTok(input),
+      inputCached: nanoUsdPerMTok(inputCached),
+      output: nanoUsdPerMTok(output),
+    };
+    return { id: priceId(said), ...said, effectiveToMs: effectiveTo === undefined ? null : atMs(effectiveTo) };
+  });
 }
 
 function calendarOf({ timeZone, windows, holidays }: CalendarInFile): PriceCalendar {

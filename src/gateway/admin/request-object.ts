@@ -1,6 +1,9 @@
 import { Type, type Static } from 'typebox';
-import type { AttemptRecord, JournalEntry } from '../../billing/index.ts';
+import { chargeOf, chargeTotal, type AttemptRecord, type JournalEntry, type RequestPrice } from '../../billing/index.ts';
+import { costOf, nanoUsdPerMTok, usdText } from '../../core/index.ts';
 import type { Usage } from '../../openai/index.ts';
+
+const MILLION = 1_000_000;
 
 const Text = Type.Union([Type.String(), Type.Null()]);
 const Milliseconds = Type.Union([Type.Number(), Type.Null()], { description: 'Milliseconds.' });
@@ -30,6 +33,19 @@ const AttemptObject = Type.Object({
   counted: UsageOrNull,
 });
 
+const Dollars = Type.String({ description: 'Dollars, exact.' });
+const PriceObject = Type.Union([
+  Type.Object({
+    id: Type.String({ description: 'The row of the price book that held at admission.' }),
+    tier: Type.String(),
+    window: Text,
+    input_usd: Dollars,
+    input_cached_usd: Dollars,
+    output_usd: Dollars,
+  }),
+  Type.Null(),
+], { description: 'Per million tokens; null for a model that costs nothing.' });
+
 /** One request as the admin API shows it. */
 export const RequestObject = Type.Object({
   object: Type.Literal('request'),
@@ -49,6 +65,8 @@ export const RequestObject = Type.Object({
   usage: UsageObject,
   source: Type.String(),
   estimated: Type.Boolean(),
+  price: PriceObject,
+  charge_usd: Dollars,
   attempts: Type.Array(AttemptObject),
   adjustments: Type.Array(
     Type.Object({ attempt_id: Type.String(), outcome: Type.String(), usage: UsageObject, recorded_at: Type.Number() }),
@@ -74,6 +92,8 @@ export function requestObject({ record, adjustments }: JournalEntry): Static<typ
     usage: usageObject(record.usage),
     source: record.source,
     estimated: record.estimated,
+    price: priceObject(record.price),
+    charge_usd: usdText(chargeTotal(chargeOf(record.usage, record.price))),
     attempts: record.attempts.map(attemptObject),
     adjustments: adjustments.map(({ attemptId, outcome, usage, recordedAtMs }) => ({
       attempt_id: attemptId,
@@ -109,6 +129,16 @@ function usageObject(usage: Usage): Static<typeof UsageObject> {
     completion_tokens: usage.completionTokens,
     reasoning_tokens: usage.reasoningTokens,
   };
+}
+
+function priceObject(price: RequestPrice | null | undefined): Static<typeof PriceObject> {
+  if (price == null) return null;
+  const { row, tier, window, input, inputCached, output } = price;
+  return { id: row, tier, window, input_usd: perMillion(input), input_cached_usd: perMillion(inputCached), output_usd: perMillion(output) };
+}
+
+function perMillion(nanoUsd: number): string {
+  return usdText(costOf(MILLION, nanoUsdPerMTok(nanoUsd)));
 }
 
 /** To the microsecond. */

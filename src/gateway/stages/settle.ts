@@ -31,7 +31,7 @@ async function write(record: UsageRecord, { journal, settlements }: Pick<Gateway
 }
 
 /** What is known of the request before its first attempt. */
-export function openRequest({ request, ask, key }: RequestContext): OpenRequest {
+export function openRequest({ request, ask, key, price }: RequestContext): OpenRequest {
   return {
     requestId: request.id,
     admittedAtMs: request.admittedAtMs,
@@ -41,6 +41,7 @@ export function openRequest({ request, ask, key }: RequestContext): OpenRequest 
     model: ask.model,
     endpoint: request.endpoint,
     streamed: ask.streamed,
+    price,
     attempts: [],
   };
 }
