@@ -15,3 +15,11 @@ export {
   type UsageRecord,
   type UsageSource,
 } from './usage-record.ts';
+export type { Balance, Budget, BudgetScope, BudgetState, Credit, SpendingState, Terms } from './ledger/billing-account.ts';
+export type { Customer } from './ledger/customer-table.ts';
+export type { Ledger, LedgerBatch, ListQuery } from './ledger/ledger.ts';
+export type { LedgerEvent, Meter } from './ledger/ledger-event.ts';
+export type { LedgerService } from './ledger/ledger-protocol.ts';
+export { openLedger } from './ledger/open-ledger.ts';
+export { openSqliteLedger } from './ledger/sql-ledger.ts';
+export type { Grain, UsageDimension, UsageQuery, UsageSum } from './ledger/usage-query.ts';

@@ -24,6 +24,11 @@ export function sumOf(amounts: readonly FemtoUsd[]): FemtoUsd {
   return amounts.reduce((sum, amount) => sum + amount, 0n) as FemtoUsd;
 }
 
+/** The other way round: what one account loses another one gets. */
+export function opposite(amount: FemtoUsd): FemtoUsd {
+  return (0n - amount) as FemtoUsd;
+}
+
 /** The amount in dollars, exact, with two decimals at least: `-0.07`, `1.000000000000001`. */
 export function usdText(amount: FemtoUsd): string {
   const digits = String(amount).replace('-', '').padStart(FEMTO_DIGITS + 1, '0');

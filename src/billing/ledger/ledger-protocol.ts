@@ -1,0 +1,38 @@
+import type { ErrorCode } from '../../core/index.ts';
+import type { Ledger } from './ledger.ts';
+import type { Shipped } from './shipper.ts';
+
+/** What the ledger's thread does: keep the books, and fill them from the journal beside it. */
+export interface LedgerService extends Ledger {
+  /** Brings everything the journal has by now into the ledger. Calls at one time share the work. */
+  ship(nowMs: number): Promise<Shipped>;
+}
+
+export type LedgerMethod = Exclude<keyof LedgerService, 'close'>;
+
+/** What the thread is started with. */
+export interface LedgerThreadSettings {
+  readonly path: string;
+  readonly journalPath: string;
+  /** Name of the journal in the ledger. */
+  readonly source: string;
+  readonly sealKey: Uint8Array;
+}
+
+export interface LedgerCall {
+  readonly call: number;
+  readonly method: LedgerMethod | 'close';
+  readonly args: readonly unknown[];
+}
+
+export type FromLedgerThread =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'answer'; readonly call: number; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly call: number; readonly error: CarriedError };
+
+/** A `MeridianError` on its way between threads; other errors have no code. */
+export interface CarriedError {
+  readonly code: ErrorCode | null;
+  readonly message: string;
+  readonly param: string | null;
+}

@@ -1,0 +1,46 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { MeridianError } from '../../core/index.ts';
+import { JournalTail } from '../journal/journal-tail.ts';
+import type { FromLedgerThread, LedgerCall, LedgerMethod, LedgerThreadSettings } from './ledger-protocol.ts';
+import { Shipper } from './shipper.ts';
+import { openSqliteLedger } from './sql-ledger.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('ledger-thread.ts runs as a worker thread, started by openLedger');
+
+const { path, journalPath, source, sealKey } = workerData as LedgerThreadSettings;
+const ledger = openSqliteLedger(path, { sealKey: Buffer.from(sealKey) });
+const tail = new JournalTail(journalPath);
+const shipper = new Shipper(source, tail, ledger);
+const reply = (message: FromLedgerThread): void => port.postMessage(message);
+
+/** One call after the other: none sees half of what another one does. */
+let last = Promise.resolve();
+port.on('message', (call: LedgerCall) => {
+  last = last.then(() => answer(call));
+});
+reply({ kind: 'ready' });
+
+async function answer({ call, method, args }: LedgerCall): Promise<void> {
+  try {
+    const value = method === 'close' ? await close() : await run(method, args);
+    reply({ kind: 'answer', call, value });
+  } catch (error) {
+    const isOurs = error instanceof MeridianError;
+    const message = error instanceof Error ? error.message : String(error);
+    reply({ kind: 'failed', call, error: { code: isOurs ? error.code : null, message, param: isOurs ? error.param : null } });
+  }
+  if (method === 'close') port?.close();
+}
+
+function run(method: LedgerMethod, args: readonly unknown[]): Promise<unknown> {
+  if (method === 'ship') return shipper.ship(Number(args[0]));
+  const target: unknown = Reflect.get(ledger, method);
+  if (typeof target !== 'function') throw new Error(`the ledger has no ${method}`);
+  return Reflect.apply(target, ledger, args) as Promise<unknown>;
+}
+
+async function close(): Promise<void> {
+  tail.close();
+  await ledger.close();
+}

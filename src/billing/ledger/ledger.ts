@@ -1,0 +1,57 @@
+import type { Balance, Budget, Credit, SpendingState } from './billing-account.ts';
+import type { Customer } from './customer-table.ts';
+import type { LedgerEvent } from './ledger-event.ts';
+import type { UsageQuery, UsageSum } from './usage-query.ts';
+
+/** What a journal has beyond what the ledger knows of it, in its order. */
+export interface LedgerBatch {
+  /** The journal. */
+  readonly source: string;
+  /** The place in it of the last of these events. */
+  readonly position: number;
+  readonly events: readonly LedgerEvent[];
+  /** Wall time, milliseconds since the epoch. */
+  readonly nowMs: number;
+}
+
+export interface ListQuery {
+  readonly organization?: string | undefined;
+  /** Id of the last one of the page before. */
+  readonly after?: string | undefined;
+  /** At most this many. */
+  readonly limit: number;
+}
+
+/**
+ * The books: rated events, double entry, and what is derived from them. What a call resolved is durable. All of a call is
+ * written, or nothing of it. Amounts are exact.
+ */
+export interface Ledger {
+  /** How far the journal was applied; 0 when nothing of it was. */
+  position(source: string): Promise<number>;
+  /**
+   * Applies a batch and notes its position in one transaction. An event that was applied before, at any time and from
+   * anywhere, changes nothing. Resolves with those that were new.
+   */
+  apply(batch: LedgerBatch): Promise<readonly LedgerEvent[]>;
+  usage(query: UsageQuery): Promise<readonly UsageSum[]>;
+  balance(organization: string): Promise<Balance>;
+  customer(organization: string): Promise<Customer>;
+  putCustomer(customer: Customer, nowMs: number): Promise<void>;
+  /** Rejects with `invalid_value` unless the amount is above zero. */
+  addCredit(credit: Credit): Promise<void>;
+  credits(query: ListQuery): Promise<readonly Credit[]>;
+  addBudget(budget: Budget): Promise<void>;
+  budget(id: string): Promise<Budget | null>;
+  budgets(query: ListQuery): Promise<readonly Budget[]>;
+  archiveBudget(id: string, nowMs: number): Promise<Budget | null>;
+  /** Notes that `percent` of a budget is reached in a period; false when that was noted before. */
+  markBudget(budget: string, period: string, percent: number): Promise<boolean>;
+  /** What there is left to spend, in the month of `nowMs` and in all. */
+  spendingState(nowMs: number): Promise<SpendingState>;
+  /** Makes all projections again from events and entries. */
+  rebuild(): Promise<void>;
+  /** What does not add up or is not as it was written, in words; empty when all is well. */
+  faults(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,103 @@
+import { Worker } from 'node:worker_threads';
+import { MeridianError } from '../../core/index.ts';
+import type { CarriedError, FromLedgerThread, LedgerCall, LedgerMethod, LedgerService, LedgerThreadSettings } from './ledger-protocol.ts';
+
+export interface LedgerOptions {
+  /** The SQLite file, in a locked data directory. */
+  readonly path: string;
+  /** The journal, which must be open already. */
+  readonly journalPath: string;
+  /** Name of that journal in the ledger, the same for its life. */
+  readonly source: string;
+  /** 32 secret bytes; the same for the life of the ledger. */
+  readonly sealKey: Buffer;
+}
+
+/** Opens the ledger in a thread of its own, which takes what the journal has whenever `ship` is called. */
+export async function openLedger({ path, journalPath, source, sealKey }: LedgerOptions): Promise<LedgerService> {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const settings: LedgerThreadSettings = { path, journalPath, source, sealKey };
+  const thread = new Worker(new URL(`./ledger-thread.${extension}`, import.meta.url), { workerData: settings });
+  await new Promise<void>((resolve, reject) => {
+    thread.once('message', () => resolve());
+    thread.once('error', (cause) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      reject(new MeridianError('internal_error', { message: `The ledger ${path} cannot be opened: ${reason}`, cause }));
+    });
+  });
+  return serviceOf(new Calls(thread));
+}
+
+/** Calls of the thread that wait for their answers. */
+class Calls {
+  readonly #thread: Worker;
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  #calls = 0;
+  #gone: string | null = null;
+
+  constructor(thread: Worker) {
+    this.#thread = thread;
+    thread.on('message', (message: FromLedgerThread) => this.#receive(message));
+    thread.on('error', (error) => this.#end(`its thread failed: ${String(error)}`));
+    thread.on('exit', () => this.#end('it is closed'));
+  }
+
+  make(method: LedgerCall['method'], args: readonly unknown[]): Promise<unknown> {
+    if (this.#gone !== null) return Promise.reject(unavailable(this.#gone));
+    this.#calls += 1;
+    const waiting = Promise.withResolvers<unknown>();
+    this.#waiting.set(this.#calls, waiting);
+    this.#thread.postMessage({ call: this.#calls, method, args } satisfies LedgerCall);
+    return waiting.promise;
+  }
+
+  #receive(message: FromLedgerThread): void {
+    if (message.kind === 'ready') return;
+    const waiting = this.#waiting.get(message.call);
+    this.#waiting.delete(message.call);
+    if (message.kind === 'answer') waiting?.resolve(message.value);
+    else waiting?.reject(errorOf(message.error));
+  }
+
+  #end(reason: string): void {
+    this.#gone ??= reason;
+    for (const { reject } of this.#waiting.values()) reject(unavailable(this.#gone));
+    this.#waiting.clear();
+  }
+}
+
+function errorOf({ code, message, param }: CarriedError): MeridianError {
+  if (code === null) return new MeridianError('internal_error', { message: 'The ledger could not do that.', cause: new Error(message) });
+  return new MeridianError(code, { message, ...(param === null ? {} : { param }) });
+}
+
+function unavailable(reason: string): MeridianError {
+  return new MeridianError('overloaded', { message: `The ledger cannot be asked: ${reason}.` });
+}
+
+function serviceOf(calls: Calls): LedgerService {
+  const through = <Method extends LedgerMethod>(method: Method) =>
+    ((...args: unknown[]) => calls.make(method, args)) as LedgerService[Method];
+  return {
+    position: through('position'),
+    apply: through('apply'),
+    ship: through('ship'),
+    usage: through('usage'),
+    balance: through('balance'),
+    customer: through('customer'),
+    putCustomer: through('putCustomer'),
+    addCredit: through('addCredit'),
+    credits: through('credits'),
+    addBudget: through('addBudget'),
+    budget: through('budget'),
+    budgets: through('budgets'),
+    archiveBudget: through('archiveBudget'),
+    markBudget: through('markBudget'),
+    spendingState: through('spendingState'),
+    rebuild: through('rebuild'),
+    faults: through('faults'),
+    async close() {
+      await calls.make('close', []);
+    },
+  };
+}

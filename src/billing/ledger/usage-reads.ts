@@ -1,0 +1,112 @@
+import { sql, type Kysely } from 'kysely';
+import { sumOf, type FemtoUsd } from '../../core/index.ts';
+import { chargeTotal } from '../prices/charge.ts';
+import type { LedgerTables, MeterRow } from './ledger-schema.ts';
+import { addTokens, chargeOfSums, NO_TOKENS, type TokenSums } from './token-sums.ts';
+import { USAGE_DIMENSIONS, type UsageDimension, type UsageQuery, type UsageSum } from './usage-query.ts';
+
+const MINUTE_MS = 60_000;
+
+const COLUMN_OF = {
+  organization: 'organization',
+  project: 'project',
+  keyId: 'key_id',
+  model: 'model',
+  endpoint: 'endpoint',
+  tier: 'tier',
+  priceRow: 'price_row',
+} as const satisfies Record<UsageDimension, keyof MeterRow>;
+
+/** A meter and what it counted in one unit of time. */
+type Counted = MeterRow & TokenSums & { readonly start_ms: number };
+
+interface Group {
+  readonly startMs: number;
+  readonly group: UsageSum['group'];
+  sums: TokenSums;
+  amount: FemtoUsd;
+}
+
+/** Usage by time and group, earliest first. Minutes are counted from the events; hours and days from the rollups. */
+export async function readUsage(db: Kysely<LedgerTables>, query: UsageQuery): Promise<readonly UsageSum[]> {
+  const rows = query.grain === 'minute' ? await minutes(db, query) : await rollups(db, query);
+  const groups = new Map<string, Group>();
+  for (const row of rows) {
+    const values = query.groupBy.map((dimension) => row[COLUMN_OF[dimension]]);
+    const key = JSON.stringify([row.start_ms, ...values]);
+    const found = groups.get(key) ?? { startMs: row.start_ms, group: groupOf(row, query.groupBy), sums: NO_TOKENS, amount: 0n as FemtoUsd };
+    found.sums = addTokens(found.sums, row);
+    found.amount = sumOf([found.amount, chargeTotal(chargeOfSums(row, row))]);
+    groups.set(key, found);
+  }
+  return [...groups.values()].toSorted((a, b) => a.startMs - b.startMs).map(usageSum);
+}
+
+function rollups(db: Kysely<LedgerTables>, { grain, fromMs, toMs, only }: UsageQuery): Promise<Counted[]> {
+  let rows = db
+    .selectFrom('meters')
+    .innerJoin('rollups', 'rollups.meter', 'meters.id')
+    .where('rollups.grain', '=', grain)
+    .where('rollups.start_ms', '>=', fromMs)
+    .where('rollups.start_ms', '<', toMs);
+  for (const [column, values] of filters(only)) rows = rows.where(`meters.${column}`, 'in', values);
+  return rows
+    .selectAll('meters')
+    .select(['rollups.start_ms', 'rollups.requests', 'rollups.prompt_tokens', 'rollups.cached_tokens', 'rollups.completion_tokens', 'rollups.reasoning_tokens'])
+    .orderBy('rollups.start_ms')
+    .orderBy('meters.id')
+    .execute();
+}
+
+function minutes(db: Kysely<LedgerTables>, { fromMs, toMs, only }: UsageQuery): Promise<Counted[]> {
+  let rows = db.selectFrom('events').innerJoin('meters', 'meters.id', 'events.meter').where('events.at_ms', '>=', fromMs).where('events.at_ms', '<', toMs);
+  for (const [column, values] of filters(only)) rows = rows.where(`meters.${column}`, 'in', values);
+  const start = sql<number>`events.at_ms - events.at_ms % ${sql.lit(MINUTE_MS)}`;
+  return rows
+    .selectAll('meters')
+    .select(({ fn }) => [
+      start.as('start_ms'),
+      fn.sum<number>('events.requests').as('requests'),
+      fn.sum<number>('events.prompt_tokens').as('prompt_tokens'),
+      fn.sum<number>('events.cached_tokens').as('cached_tokens'),
+      fn.sum<number>('events.completion_tokens').as('completion_tokens'),
+      fn.sum<number>('events.reasoning_tokens').as('reasoning_tokens'),
+    ])
+    .groupBy([start, 'meters.id'])
+    .orderBy('start_ms')
+    .orderBy('meters.id')
+    .execute();
+}
+
+function filters(only: UsageQuery['only']) {
+  return USAGE_DIMENSIONS.flatMap((dimension) => {
+    const values = only[dimension];
+    return values === undefined ? [] : [[COLUMN_OF[dimension], values] as const];
+  });
+}
+
+function groupOf(row: MeterRow, groupBy: readonly UsageDimension[]): UsageSum['group'] {
+  const value = (dimension: UsageDimension): string | null => (groupBy.includes(dimension) ? row[COLUMN_OF[dimension]] : null);
+  return {
+    organization: value('organization'),
+    project: value('project'),
+    keyId: value('keyId'),
+    model: value('model'),
+    endpoint: value('endpoint'),
+    tier: value('tier'),
+    priceRow: value('priceRow'),
+  };
+}
+
+function usageSum({ startMs, group, sums, amount }: Group): UsageSum {
+  return {
+    startMs,
+    group,
+    requests: sums.requests,
+    promptTokens: sums.prompt_tokens,
+    cachedTokens: sums.cached_tokens,
+    completionTokens: sums.completion_tokens,
+    reasoningTokens: sums.reasoning_tokens,
+    amount,
+  };
+}
