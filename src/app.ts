@@ -18,7 +18,7 @@ import {
   type Records,
 } from './wiring/index.ts';
 
-export interface Gateway extends Edges, Pick<Records, 'keys' | 'journal'>, Pick<GatewayDeps, 'fleet'> {
+export interface Gateway extends Edges, Pick<Records, 'keys' | 'journal' | 'ledger' | 'feed'>, Pick<GatewayDeps, 'fleet'> {
   /** Where nodes dial in; null when the configuration has no fleet listener. */
   readonly fleetUrl: string | null;
   /** Takes nothing new, lets streams finish within the configured time, and stops. */

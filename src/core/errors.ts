@@ -22,6 +22,7 @@ export const ERROR_TABLE = {
   request_too_large: row(413, 'invalid_request_error', false, 'The body is too large.'),
   unsupported_media_type: row(415, 'invalid_request_error', false, 'The content type must be application/json.'),
   rate_limit_exceeded: row(429, 'rate_limit_error', true, 'Too many requests.'),
+  insufficient_quota: row(429, 'insufficient_quota', false, 'The credit or a budget is used up.'),
   headers_too_large: row(431, 'invalid_request_error', false, 'The headers are too large.'),
   client_closed_request: row(499, 'client_closed_request', false, 'The client went away.'),
   internal_error: row(500, 'server_error', true, 'Something went wrong in the gateway.'),

@@ -7,6 +7,7 @@ const DONE = Buffer.from('data: [DONE]\n\n');
 const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
 const SPACE = Buffer.from(' ');
 const CRLF = 0x0a0d;
+const RETRIED_BY_SDKS = new Set([408, 409, 429]);
 const PIECE_BYTES = 64 * 1024;
 
 type State = 'open' | 'committed' | 'finished' | 'gone';
@@ -173,6 +174,8 @@ export class ClientReply {
 /** `retry-after` in whole seconds, at most 60, and `retry-after-ms`, for errors that may pass. */
 export function errorHeaders(error: MeridianError): Record<string, string> {
   const waitMs = error.retryAfterMs ?? (error.row.status === 503 ? 1000 : null);
+  // What SDKs would try again by its status, in vain.
+  if (!error.row.retryable && RETRIED_BY_SDKS.has(error.row.status)) return { 'x-should-retry': 'false' };
   if (waitMs === null) return {};
   const boundedMs = Math.min(60_000, Math.max(1, Math.ceil(waitMs)));
   return { 'retry-after': String(Math.ceil(boundedMs / 1000)), 'retry-after-ms': String(boundedMs) };

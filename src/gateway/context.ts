@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiKeyRecord } from '../accounts/index.ts';
-import type { AttemptRecord, Endpoint, RequestPrice, UsageSource } from '../billing/index.ts';
+import type { AttemptRecord, Endpoint, Hold, RequestPrice, UsageSource } from '../billing/index.ts';
 import type { RequestSpan } from '../core/index.ts';
 import type { Resume, Usage } from '../openai/index.ts';
 import type { PromptChain } from '../prefix/index.ts';
@@ -40,6 +40,8 @@ export interface Ask {
   readonly prompt: PromptChain;
   /** The bound the client has set on the answer; null without one. */
   readonly outputTokensMax: number | null;
+  /** Answers that the client asked for, at the most. */
+  readonly answersMax: number;
   /** By what the answer could go on elsewhere, should it break off. */
   readonly continuableBy: ContinuableBy;
   readonly stops: readonly string[];
@@ -65,6 +67,7 @@ export interface RequestContext {
   readonly ask: Ask;
   /** Null for a model that costs nothing. */
   readonly price: RequestPrice | null;
+  readonly hold: Hold;
   readonly reply: ClientReply;
   readonly span: RequestSpan;
   readonly shown: AnswerHeaders;

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { Hold } from '../billing/index.ts';
 import { asMeridianError, type MeridianError } from '../core/index.ts';
 import { AttemptError } from '../openai/index.ts';
 import { answerHeaders } from './answer-headers.ts';
@@ -12,6 +13,7 @@ import { attempt } from './stages/attempt.ts';
 import { authenticate } from './stages/authenticate.ts';
 import { observe, observeRefusal } from './stages/observe.ts';
 import { plan, type Plan } from './stages/plan.ts';
+import { placeHold } from './place-hold.ts';
 import { priceOf } from './price-of.ts';
 import { receive } from './stages/receive.ts';
 import { relay } from './stages/relay.ts';
@@ -45,15 +47,19 @@ export async function serve(
     if (ask.streamed) reply.becomeStream();
     const price = priceOf(ask, request, deps);
     const permit = admit(ask.hints.priority, deps);
+    let hold: Hold | null = null;
     try {
+      hold = placeHold(ask, key, request, price, deps);
       const planned = await plan(ask, key, reply, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
       const route = deps.routeLog.begin(request.id, ask.model, planned.placement, planned.heldMs);
-      const context: RequestContext = { request, key, ask, price, reply, span, shown, route, attempts: [], open: new Set(), closing: [], answeredBy: null, delivered: null, continued: null, isWorkLost: false };
+      const context: RequestContext = { request, key, ask, price, hold, reply, span, shown, route, attempts: [], open: new Set(), closing: [], answeredBy: null, delivered: null, continued: null, isWorkLost: false };
       await answer(context, planned, deps);
       // Until then the request is under way: a drain must not cut what the client has not taken yet.
       await reply.taken(deps.options.timeouts.slowReaderMs);
     } finally {
+      // One that never came to an attempt.
+      if (hold?.isOpen === true) deps.spending.void(hold);
       permit.release();
     }
   } catch (thrown) {

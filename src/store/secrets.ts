@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MeridianError } from '../core/index.ts';
@@ -23,6 +23,11 @@ export function loadSecrets(file: string): Secrets {
     cacheSaltSecret: secrets.cacheSaltSecret.toString('hex'),
   }));
   return secrets;
+}
+
+/** A key of 32 bytes for one purpose, from which neither `secret` nor the key of another purpose can be told (HKDF, RFC 5869). */
+export function deriveKey(secret: Buffer, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', `meridian ${purpose}`, SECRET_BYTES));
 }
 
 function parseSecrets(file: string, text: string): Secrets {

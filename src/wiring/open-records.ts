@@ -2,18 +2,19 @@ import { cacheSalts, openKeyStore, type KeyStore } from '../accounts/index.ts';
 import { openJournal, type Journal } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger } from '../core/index.ts';
-import { openDataDirectory } from '../store/index.ts';
+import { deriveKey, openDataDirectory } from '../store/index.ts';
+import { openBooks, type Books } from './open-books.ts';
 import type { Teardown } from './teardown.ts';
 
-/** What survives a restart: keys and the usage journal, in the data directory. */
-export interface Records {
+/** What survives a restart: keys, the usage journal and the books, in the data directory. */
+export interface Records extends Books {
   readonly keys: KeyStore;
   readonly journal: Journal;
   readonly cacheSalt: (organization: string) => string;
 }
 
 export async function openRecords(
-  config: Pick<GatewayConfig, 'dataDir' | 'journal'>,
+  config: Pick<GatewayConfig, 'dataDir' | 'gateway' | 'journal'>,
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
   teardown: Teardown,
 ): Promise<Records> {
@@ -23,5 +24,8 @@ export async function openRecords(
   const { groupCommitMs, streamGroupCommitMs } = config.journal;
   const path = directory.path('journal.sqlite');
   const journal = teardown.add(await openJournal({ path, groupCommitMs, streamGroupCommitMs, clock, log }));
-  return { keys, journal, cacheSalt: cacheSalts(cacheSaltSecret) };
+  const ledgerPath = directory.path('ledger.sqlite');
+  const sealKey = deriveKey(keyPepper, 'ledger seals');
+  const books = await openBooks({ ledgerPath, journalPath: path, source: config.gateway.id, sealKey, journal }, { clock, log }, teardown);
+  return { keys, journal, ...books, cacheSalt: cacheSalts(cacheSaltSecret) };
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import type { AttemptRecord, UsageRecord } from '../../src/billing/index.ts';
-import { MeridianError } from '../../src/core/index.ts';
+import { Spending, type AttemptRecord, type UsageRecord } from '../../src/billing/index.ts';
+import { Hold } from '../../src/billing/holds/hold.ts';
+import { MeridianError, sumOf } from '../../src/core/index.ts';
 import type { RequestContext } from '../../src/gateway/context.ts';
 import type { AnswerOutcome } from '../../src/gateway/outcome.ts';
 import { attempt } from '../../src/gateway/stages/attempt.ts';
@@ -38,6 +39,8 @@ function context(attempts: AttemptRecord[]): RequestContext {
   const part = {
     request: { id: 'req_1', endpoint: 'chat.completions', headers: {}, body: Buffer.alloc(0), startedMs: 0, admittedAtMs: 0 },
     key: { id: 'key_1', organization: 'o', project: 'p' },
+    price: null,
+    hold: new Hold(sumOf([]), 0, []),
     ask: { model: 'm', streamed: true },
     reply: { isCommitted: false, isGone: false },
     attempts,
@@ -51,7 +54,8 @@ async function settled(attempts: AttemptRecord[], outcome: AnswerOutcome): Promi
   const written: UsageRecord[] = [];
   const journal = { settle: (record: UsageRecord) => Promise.resolve(void written.push(record)) } as unknown as GatewayDeps['journal'];
   const settlements = new SettlementInbox(new ManualClock(), () => Promise.resolve());
-  const { record, durable } = settle(context(attempts), outcome, { clock: new ManualClock(), journal, settlements });
+  const spending = new Spending({ prepaid: [], budgets: [] }, () => {});
+  const { record, durable } = settle(context(attempts), outcome, { clock: new ManualClock(), journal, settlements, spending });
   await durable;
   expect(written).toEqual([record]);
   return record;

@@ -1,4 +1,4 @@
-import type { OpenRequest, UsageRecord } from '../../billing/index.ts';
+import { chargeOf, chargeTotal, type OpenRequest, type UsageRecord } from '../../billing/index.ts';
 import { chargedUsage } from '../charged-usage.ts';
 import type { RequestContext } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
@@ -14,9 +14,10 @@ const CLIENT_CLOSED = 499;
 export function settle(
   context: RequestContext,
   outcome: AnswerOutcome,
-  deps: Pick<GatewayDeps, 'clock' | 'journal' | 'settlements'>,
+  deps: Pick<GatewayDeps, 'clock' | 'journal' | 'settlements' | 'spending'>,
 ): { readonly record: UsageRecord; readonly durable: Promise<void> } {
   const record = usageRecord(context, outcome, deps.clock.now());
+  deps.spending.settle(context.hold, chargeTotal(chargeOf(record.usage, record.price)));
   return { record, durable: write(record, deps) };
 }
 

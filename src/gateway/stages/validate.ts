@@ -54,6 +54,7 @@ export function validate(
     promptTokensEstimate: deps.tokenRatio.estimate(model, prompt.kind, prompt.bytes),
     prompt,
     outputTokensMax: outputTokensMax(body),
+    answersMax: answersMax(request.endpoint, body),
     continuableBy: continuableBy(request.endpoint, body),
     stops: [body['stop'] ?? []].flat().map(String),
     body: servedBody(request.body, asked, options.servedAs ?? model),
@@ -64,6 +65,13 @@ export function validate(
 function outputTokensMax(body: JsonObject): number | null {
   const asked = body['max_completion_tokens'] ?? body['max_tokens'];
   return typeof asked === 'number' ? asked : null;
+}
+
+/** Each prompt of a list is answered as often as one alone. An embedding writes nothing. */
+function answersMax(endpoint: Endpoint, { n, best_of: bestOf, prompt }: JsonObject): number {
+  if (endpoint === 'embeddings') return 0;
+  const prompts = Array.isArray(prompt) && typeof prompt[0] !== 'number' ? prompt.length : 1;
+  return prompts * Math.max(Number(n ?? 1), Number(bestOf ?? 1));
 }
 
 /** The model itself, where the client asked for one by an alias. */

@@ -1,0 +1,49 @@
+import { chargeOf, chargeTotal, LedgerFeed, openLedger, Spending, type Journal, type LedgerService } from '../billing/index.ts';
+import type { Clock, Logger } from '../core/index.ts';
+import type { Teardown } from './teardown.ts';
+
+/** The money side: the books, and what may still be spent. */
+export interface Books {
+  readonly ledger: LedgerService;
+  readonly feed: LedgerFeed;
+  readonly spending: Spending;
+}
+
+interface BooksAt {
+  readonly ledgerPath: string;
+  readonly journalPath: string;
+  /** Name of the journal in the ledger. */
+  readonly source: string;
+  readonly sealKey: Buffer;
+  readonly journal: Journal;
+}
+
+const SHIP_MS = 1_000;
+const EXPIRE_MS = 1_000;
+
+/** Opens the ledger and brings it up to the journal, so that what may be spent is known before the first request. */
+export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: Clock; readonly log: Logger }, teardown: Teardown): Promise<Books> {
+  const { ledgerPath: path, journalPath, source, sealKey, journal } = at;
+  const ledger = teardown.add(await openLedger({ path, journalPath, source, sealKey }));
+  await ledger.ship(clock.wallMs());
+  const spending = new Spending(await ledger.spendingState(clock.wallMs()), ({ budget, period, percent }) => {
+    ledger.markBudget(budget.id, period, percent).catch((error: unknown) => log.error({ budget: budget.id, error: String(error) }, 'it could not be noted that a budget is reached'));
+  });
+  teardown.add({ close: clock.every(EXPIRE_MS, () => spending.expire(clock.now())) });
+  const feed = new LedgerFeed({
+    ledger,
+    clock,
+    log,
+    everyMs: SHIP_MS,
+    onAdjustments: (events) => {
+      for (const { meter, atMs, usage } of events) spending.adjust(meter, atMs, chargeTotal(chargeOf(usage, meter.price)));
+    },
+  });
+  teardown.add({
+    async close() {
+      await journal.flush().catch(() => {});
+      await feed.close();
+    },
+  });
+  return { ledger, feed, spending };
+}
