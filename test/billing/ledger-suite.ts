@@ -131,7 +131,8 @@ export function ledgerSuite(name: string, openEmpty: OpenEmpty): void {
       const amount = (600n * 560_000_000n + 400n * 70_000_000n + 50n * 1_680_000_000n) as FemtoUsd;
       const hour = Date.parse('2026-10-05T10:00:00Z');
       const group = { organization: null, project: null, model: null, endpoint: null, tier: null, priceRow: null };
-      const once = { requests: 1, ...usage, amount };
+      const charge = { input: 600n * 560_000_000n, inputCached: 400n * 70_000_000n, output: 50n * 1_680_000_000n };
+      const once = { requests: 1, ...usage, charge, amount };
       expect(sums).toEqual([
         { startMs: hour, group: { ...group, keyId: 'key_a' }, ...once },
         { startMs: hour, group: { ...group, keyId: 'key_b' }, ...once },

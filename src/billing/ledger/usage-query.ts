@@ -1,4 +1,5 @@
 import type { FemtoUsd } from '../../core/index.ts';
+import type { Charge } from '../prices/charge.ts';
 
 export type Grain = 'minute' | 'hour' | 'day';
 
@@ -27,5 +28,7 @@ export interface UsageSum {
   readonly cachedTokens: number;
   readonly completionTokens: number;
   readonly reasoningTokens: number;
+  readonly charge: Charge;
+  /** The sum of `charge`. */
   readonly amount: FemtoUsd;
 }

@@ -1,6 +1,5 @@
 import { sql, type Kysely } from 'kysely';
-import { sumOf, type FemtoUsd } from '../../core/index.ts';
-import { chargeTotal } from '../prices/charge.ts';
+import { addCharges, chargeTotal, NO_CHARGE, type Charge } from '../prices/charge.ts';
 import type { LedgerTables, MeterRow } from './ledger-schema.ts';
 import { addTokens, chargeOfSums, NO_TOKENS, type TokenSums } from './token-sums.ts';
 import { USAGE_DIMENSIONS, type UsageDimension, type UsageQuery, type UsageSum } from './usage-query.ts';
@@ -24,7 +23,7 @@ interface Group {
   readonly startMs: number;
   readonly group: UsageSum['group'];
   sums: TokenSums;
-  amount: FemtoUsd;
+  charge: Charge;
 }
 
 /** Usage by time and group, earliest first. Minutes are counted from the events; hours and days from the rollups. */
@@ -34,9 +33,9 @@ export async function readUsage(db: Kysely<LedgerTables>, query: UsageQuery): Pr
   for (const row of rows) {
     const values = query.groupBy.map((dimension) => row[COLUMN_OF[dimension]]);
     const key = JSON.stringify([row.start_ms, ...values]);
-    const found = groups.get(key) ?? { startMs: row.start_ms, group: groupOf(row, query.groupBy), sums: NO_TOKENS, amount: 0n as FemtoUsd };
+    const found = groups.get(key) ?? { startMs: row.start_ms, group: groupOf(row, query.groupBy), sums: NO_TOKENS, charge: NO_CHARGE };
     found.sums = addTokens(found.sums, row);
-    found.amount = sumOf([found.amount, chargeTotal(chargeOfSums(row, row))]);
+    found.charge = addCharges(found.charge, chargeOfSums(row, row));
     groups.set(key, found);
   }
   return [...groups.values()].toSorted((a, b) => a.startMs - b.startMs).map(usageSum);
@@ -98,7 +97,7 @@ function groupOf(row: MeterRow, groupBy: readonly UsageDimension[]): UsageSum['g
   };
 }
 
-function usageSum({ startMs, group, sums, amount }: Group): UsageSum {
+function usageSum({ startMs, group, sums, charge }: Group): UsageSum {
   return {
     startMs,
     group,
@@ -107,6 +106,7 @@ function usageSum({ startMs, group, sums, amount }: Group): UsageSum {
     cachedTokens: sums.cached_tokens,
     completionTokens: sums.completion_tokens,
     reasoningTokens: sums.reasoning_tokens,
-    amount,
+    charge,
+    amount: chargeTotal(charge),
   };
 }

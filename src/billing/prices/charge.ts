@@ -38,4 +38,10 @@ export function chargeTotal({ input, inputCached, output }: Charge): FemtoUsd {
   return sumOf([input, inputCached, output]);
 }
 
+export function addCharges(a: Charge, b: Charge): Charge {
+  return { input: sumOf([a.input, b.input]), inputCached: sumOf([a.inputCached, b.inputCached]), output: sumOf([a.output, b.output]) };
+}
+
+export const NO_CHARGE: Charge = { input: sumOf([]), inputCached: sumOf([]), output: sumOf([]) };
+
 const FREE = { input: 0, inputCached: 0, output: 0 };

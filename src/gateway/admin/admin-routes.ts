@@ -10,10 +10,12 @@ import type { RouteLog } from '../route-log.ts';
 import { fleetRoutes, type FleetOperations } from './fleet-routes.ts';
 import { healthRoutes, type HealthProbes } from './health-routes.ts';
 import { keyRoutes } from './key-routes.ts';
+import { costsRoutes } from './costs-routes.ts';
 import { requestRoutes } from './request-routes.ts';
 import { schemaCheck } from './schema-check.ts';
+import { usageRoutes, type UsageDeps } from './usage-routes.ts';
 
-export interface AdminDeps extends HealthProbes, FleetOperations {
+export interface AdminDeps extends HealthProbes, FleetOperations, UsageDeps {
   readonly adminKey: string;
   readonly keys: KeyStore;
   readonly journal: Journal;
@@ -25,7 +27,7 @@ export interface AdminDeps extends HealthProbes, FleetOperations {
   readonly isUnderWay: (request: string) => boolean;
 }
 
-/** Administration: health and metrics open to the listener's network, everything under `/admin/` behind the admin key. */
+/** Administration: health and metrics open to the listener's network, everything under `/admin/` and `/v1/` behind the admin key. */
 export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
   app.setValidatorCompiler(schemaCheck);
   healthRoutes(app, deps);
@@ -34,6 +36,8 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     keyRoutes(admin, deps);
     requestRoutes(admin, deps);
     fleetRoutes(admin, deps);
+    usageRoutes(admin, deps);
+    costsRoutes(admin, deps);
     done();
   });
 }
