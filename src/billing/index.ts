@@ -15,6 +15,7 @@ export {
   type UsageRecord,
   type UsageSource,
 } from './usage-record.ts';
+export { BillingDesk, type NewBudget, type NewCredit } from './desk.ts';
 export type { Balance, Budget, BudgetScope, BudgetState, Credit, SpendingState, Terms } from './ledger/billing-account.ts';
 export type { Customer } from './ledger/customer-table.ts';
 export type { Ledger, LedgerBatch, ListQuery } from './ledger/ledger.ts';
@@ -26,3 +27,10 @@ export { openSqliteLedger } from './ledger/sql-ledger.ts';
 export type { Grain, UsageDimension, UsageQuery, UsageSum } from './ledger/usage-query.ts';
 export type { Hold } from './holds/hold.ts';
 export { Spending, type BudgetReached, type Payer } from './holds/spending.ts';
+export type { ChargeSum } from './invoices/charge-sum.ts';
+export { draftInvoice, type InvoiceDraft } from './invoices/draft-invoice.ts';
+export { amountDue, type CreditNote, type Invoice, type InvoiceStatus } from './invoices/invoice.ts';
+export { parseSnapshot, snapshotText, type InvoiceLine, type InvoiceSnapshot, type TokenClass } from './invoices/invoice-snapshot.ts';
+export { PartySchema, TaxRateSchema, type Party, type TaxRate } from './invoices/party.ts';
+export type { CreditNoteAct, InvoiceAct, NewInvoice } from './ledger/invoice-acts.ts';
+export type { InvoiceTerms } from './ledger/invoice-content.ts';

@@ -5,7 +5,7 @@ export { asMeridianError, ERROR_TABLE, MeridianError, type ErrorCode } from './e
 export { attemptId, requestId, ulid } from './ids.ts';
 export { instantMs, instantText, isDate, isTimeZone, localTime, minuteOf, WEEKDAYS, type LocalDay } from './local-time.ts';
 export { noLog, type Logger } from './log.ts';
-export { costOf, nanoUsdPerMTok, opposite, sumOf, usdText, type FemtoUsd, type NanoUsdPerMTok } from './money.ts';
+export { costOf, nanoUsdPerMTok, opposite, parseUsd, sumOf, usdText, type FemtoUsd, type NanoUsdPerMTok } from './money.ts';
 export { nearestName } from './nearest-name.ts';
 export { isHigherPriority, isPriority, PRIORITIES, type Priority } from './priority.ts';
 export { MetricsRegistry } from './metrics-registry.ts';

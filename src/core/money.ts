@@ -29,6 +29,16 @@ export function opposite(amount: FemtoUsd): FemtoUsd {
   return (0n - amount) as FemtoUsd;
 }
 
+const USD = /^(-?)(\d{1,15})(?:\.(\d{1,15}))?$/;
+
+/** Dollars as `usdText` writes them, or with fewer decimals; null when the text is no such amount. */
+export function parseUsd(text: string): FemtoUsd | null {
+  const [, sign, whole, fraction = ''] = USD.exec(text) ?? [];
+  if (whole === undefined) return null;
+  const digits = BigInt(whole + fraction.padEnd(FEMTO_DIGITS, '0'));
+  return (sign === '-' ? 0n - digits : digits) as FemtoUsd;
+}
+
 /** The amount in dollars, exact, with two decimals at least: `-0.07`, `1.000000000000001`. */
 export function usdText(amount: FemtoUsd): string {
   const digits = String(amount).replace('-', '').padStart(FEMTO_DIGITS + 1, '0');

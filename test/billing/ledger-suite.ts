@@ -183,7 +183,7 @@ export function ledgerSuite(name: string, openEmpty: OpenEmpty): void {
         ['b3', '2026-11', 1n],
       ]);
       expect(await ledger.archiveBudget('b1', NOW_MS)).toMatchObject({ id: 'b1', archivedAtMs: NOW_MS });
-      expect((await ledger.budgets({ organization: 'org_a', limit: 10 })).map(({ id }) => id)).toEqual(['b2', 'b3']);
+      expect((await ledger.budgets({ organization: 'org_a', limit: 10 }, NOW_MS)).map(({ budget: { id } }) => id)).toEqual(['b2', 'b3']);
       expect([await ledger.markBudget('b2', 'total', 80), await ledger.markBudget('b2', 'total', 80)]).toEqual([true, false]);
       expect(await ledger.archiveBudget('nothing', NOW_MS)).toBeNull();
     });

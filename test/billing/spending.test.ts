@@ -13,7 +13,7 @@ function budgetOf(id: string, amount: bigint, change: Partial<Budget> = {}): Bud
 
 function spendingOf(state: Partial<SpendingState>): { spending: Spending; reached: BudgetReached[] } {
   const reached: BudgetReached[] = [];
-  return { spending: new Spending({ prepaid: [], budgets: [], ...state }, (one) => reached.push(one)), reached };
+  return { spending: new Spending({ nowMs: ADMITTED_AT_MS, prepaid: [], budgets: [], ...state }, (one) => reached.push(one)), reached };
 }
 
 function hold(spending: Spending, amount: bigint, payer = PAYER, admittedAtMs = ADMITTED_AT_MS): Hold | null {
@@ -145,7 +145,7 @@ describe('what may be spent', () => {
     spending.raiseCredit('org_a', usd(3));
     expect(hold(spending, 5n)).not.toBeNull();
     expect(hold(spending, 1_000n, { ...PAYER, organization: 'org_b' })).not.toBeNull();
-    spending.addBudget({ budget: budgetOf('b9', 1n, { scope: 'key', scopeId: 'key_a', organization: 'org_b' }), period: '2026-11', spent: usd(0) });
+    spending.openBudget(budgetOf('b9', 1n, { scope: 'key', scopeId: 'key_a', organization: 'org_b' }), ADMITTED_AT_MS);
     expect(hold(spending, 0n)).not.toBeNull();
     spending.closeCredit('org_a');
     expect(hold(spending, 1_000n)).not.toBeNull();

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openSqliteLedger, type Ledger } from '../../src/billing/index.ts';
+import { invoiceSuite } from './invoice-suite.ts';
 import { ledgerEvents, ledgerSuite } from './ledger-suite.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'meridian-ledger-'));
@@ -14,7 +15,10 @@ let files = 0;
 const newFile = (): string => join(directory, `${(files += 1)}.sqlite`);
 const sealKey = randomBytes(32);
 
-ledgerSuite('SQLite', () => Promise.resolve(openSqliteLedger(newFile(), { sealKey })));
+const openEmpty = (): Promise<Ledger> => Promise.resolve(openSqliteLedger(newFile(), { sealKey }));
+
+ledgerSuite('SQLite', openEmpty);
+invoiceSuite('SQLite', openEmpty);
 
 describe('what was written', () => {
   const columns = ['event_id', 'kind', 'at_ms', 'invoice_month', 'requests', 'prompt_tokens', 'cached_tokens', 'completion_tokens', 'reasoning_tokens'] as const;

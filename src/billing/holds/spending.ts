@@ -47,7 +47,10 @@ export class Spending {
   constructor(state: SpendingState, onReached: (reached: BudgetReached) => void) {
     this.#onReached = onReached;
     for (const { organization, available } of state.prepaid) this.openCredit(organization, available);
-    for (const budget of state.budgets) this.addBudget(budget);
+    for (const one of state.budgets) {
+      this.openBudget(one.budget, state.nowMs);
+      this.spentBefore(one);
+    }
   }
 
   get openHolds(): number {
@@ -59,9 +62,11 @@ export class Spending {
     return [...this.#credit.values(), ...this.#pots.values()];
   }
 
-  /** From now on the organization is served for what it has paid only; `available` is what there is. */
-  openCredit(organization: string, available: FemtoUsd): void {
-    if (!this.#credit.has(organization)) this.#credit.set(organization, new Pot({ kind: 'credit', organization }, available, 0n as FemtoUsd));
+  /** From now on the organization is served for what it has paid only; `available` is what there is. False when that was so before. */
+  openCredit(organization: string, available: FemtoUsd): boolean {
+    if (this.#credit.has(organization)) return false;
+    this.#credit.set(organization, new Pot({ kind: 'credit', organization }, available, 0n as FemtoUsd));
+    return true;
   }
 
   closeCredit(organization: string): void {
@@ -73,9 +78,16 @@ export class Spending {
     this.#credit.get(organization)?.raise(amount);
   }
 
-  addBudget({ budget, period, spent }: BudgetState): void {
+  /** It takes charges from now on; what was spent before is said by `spentBefore`. */
+  openBudget(budget: Budget, nowWallMs: number): { readonly period: string } {
     const key = scopeKey(budget.scope, budget.scopeId);
     this.#budgets.set(key, [...(this.#budgets.get(key) ?? []), budget]);
+    const period = periodOf(budget, nowWallMs);
+    this.#potOf(budget, period);
+    return { period };
+  }
+
+  spentBefore({ budget, period, spent }: BudgetState): void {
     const pot = this.#potOf(budget, period);
     pot.spend(spent);
     this.#tell(pot);
@@ -132,7 +144,7 @@ export class Spending {
     if (this.#budgets.size === 0) return pots;
     for (const key of [scopeKey('organization', organization), scopeKey('project', project), scopeKey('key', keyId)]) {
       for (const budget of this.#budgets.get(key) ?? []) {
-        if (budget.organization === organization) pots.push(this.#potOf(budget, budget.period === 'month' ? monthOf(admittedAtMs) : 'total'));
+        if (budget.organization === organization) pots.push(this.#potOf(budget, periodOf(budget, admittedAtMs)));
       }
     }
     return pots;
@@ -153,6 +165,10 @@ export class Spending {
     if (owner.kind !== 'budget') return;
     for (const percent of pot.newlyReached()) this.#onReached({ budget: owner.budget, period: owner.period, percent, spent: pot.spent });
   }
+}
+
+function periodOf(budget: Budget, wallMs: number): string {
+  return budget.period === 'month' ? monthOf(wallMs) : 'total';
 }
 
 function scopeKey(scope: Budget['scope'], id: string): string {

@@ -51,6 +51,8 @@ export interface Balance {
 
 /** What holds begin with: what there is left now. */
 export interface SpendingState {
+  /** Wall time at which it was so. */
+  readonly nowMs: number;
   readonly prepaid: readonly { readonly organization: string; readonly available: FemtoUsd }[];
   readonly budgets: readonly BudgetState[];
 }

@@ -2,7 +2,7 @@ import { sql, type Kysely, type Selectable } from 'kysely';
 import { MeridianError, sumOf, type FemtoUsd } from '../../core/index.ts';
 import { chargeTotal } from '../prices/charge.ts';
 import type { Budget, BudgetScope, BudgetState } from './billing-account.ts';
-import type { LedgerTables } from './ledger-schema.ts';
+import type { LedgerTables } from './ledger-tables.ts';
 import { monthStartMs, nextMonth } from './month.ts';
 import { chargeOfSums } from './token-sums.ts';
 

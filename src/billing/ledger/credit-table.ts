@@ -1,7 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import { MeridianError, opposite, sumOf, type FemtoUsd } from '../../core/index.ts';
 import type { Balance, Credit, Terms } from './billing-account.ts';
-import type { LedgerTables } from './ledger-schema.ts';
+import type { LedgerTables } from './ledger-tables.ts';
 import { balancesOf, post } from './posting.ts';
 
 /** Within the caller's transaction. Throws `invalid_value` unless the amount is above zero. */

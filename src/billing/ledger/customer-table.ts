@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Terms } from './billing-account.ts';
-import type { LedgerTables } from './ledger-schema.ts';
+import type { LedgerTables } from './ledger-tables.ts';
 
 /** How an organization is charged. */
 export interface Customer {

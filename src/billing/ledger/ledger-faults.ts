@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely';
 import { chargeTotal } from '../prices/charge.ts';
-import type { LedgerTables } from './ledger-schema.ts';
+import type { LedgerTables } from './ledger-tables.ts';
 import { chargeOfSums } from './token-sums.ts';
 
 /**

@@ -1,5 +1,9 @@
-import type { Balance, Budget, Credit, SpendingState } from './billing-account.ts';
+import type { Balance, Budget, BudgetState, Credit, SpendingState } from './billing-account.ts';
 import type { Customer } from './customer-table.ts';
+import type { Invoice } from '../invoices/invoice.ts';
+import type { InvoiceSnapshot } from '../invoices/invoice-snapshot.ts';
+import type { CreditNoteAct, InvoiceAct, NewInvoice } from './invoice-acts.ts';
+import type { InvoiceTerms } from './invoice-content.ts';
 import type { LedgerEvent } from './ledger-event.ts';
 import type { UsageQuery, UsageSum } from './usage-query.ts';
 
@@ -42,11 +46,25 @@ export interface Ledger {
   addCredit(credit: Credit): Promise<void>;
   credits(query: ListQuery): Promise<readonly Credit[]>;
   addBudget(budget: Budget): Promise<void>;
-  budget(id: string): Promise<Budget | null>;
-  budgets(query: ListQuery): Promise<readonly Budget[]>;
+  /** With what is spent in the month of `nowMs`, or in all. */
+  budget(id: string, nowMs: number): Promise<BudgetState | null>;
+  budgets(query: ListQuery, nowMs: number): Promise<readonly BudgetState[]>;
   archiveBudget(id: string, nowMs: number): Promise<Budget | null>;
   /** Notes that `percent` of a budget is reached in a period; false when that was noted before. */
   markBudget(budget: string, period: string, percent: number): Promise<boolean>;
+  /** A draft for a month that has begun. Rejects with `conflict` when the organization has an invoice for it. */
+  createInvoice(draft: NewInvoice, terms: InvoiceTerms): Promise<Invoice>;
+  invoice(id: string, terms: InvoiceTerms): Promise<Invoice | null>;
+  invoiceOf(organization: string, period: string, terms: InvoiceTerms): Promise<Invoice | null>;
+  invoices(query: ListQuery, terms: InvoiceTerms): Promise<readonly Invoice[]>;
+  /** What the invoice of a month would say now: byte for byte what it says if it is finalized before anything else comes. */
+  previewInvoice(organization: string, period: string, terms: InvoiceTerms): Promise<InvoiceSnapshot>;
+  /** These reject with `conflict` when the invoice is in a state that does not allow it. */
+  finalizeInvoice(act: InvoiceAct): Promise<Invoice>;
+  payInvoice(act: InvoiceAct): Promise<Invoice>;
+  voidInvoice(act: InvoiceAct): Promise<Invoice>;
+  writeOffInvoice(act: InvoiceAct): Promise<Invoice>;
+  creditInvoice(act: CreditNoteAct): Promise<Invoice>;
   /** What there is left to spend, in the month of `nowMs` and in all. */
   spendingState(nowMs: number): Promise<SpendingState>;
   /** Makes all projections again from events and entries. */

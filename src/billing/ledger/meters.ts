@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import type { Meter } from './ledger-event.ts';
-import type { LedgerTables, MeterRow } from './ledger-schema.ts';
+import type { LedgerTables, MeterRow } from './ledger-tables.ts';
 
 const REMEMBERED_MAX = 100_000;
 const TIER = 'standard';

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { MeridianError, type FemtoUsd } from '../../core/index.ts';
-import type { LedgerTables } from './ledger-schema.ts';
+import type { LedgerTables } from './ledger-tables.ts';
 
 /**
  * The accounts of an organization. A positive amount is a debit. `unbilled`: used and not invoiced yet. `receivable`:
@@ -38,6 +38,14 @@ export async function post(db: Kysely<LedgerTables>, { kind, organization, refer
     .values(moved.map(([account, amount]) => ({ transaction_id: made.id, organization, account, amount: String(amount) })))
     .execute();
   await moveBalances(db, organization, moved);
+}
+
+/** What a posting moved; null when there is none of that kind and reference. */
+export async function entriesOf(db: Kysely<LedgerTables>, kind: string, reference: string): Promise<Readonly<Record<Account, FemtoUsd>> | null> {
+  const made = await db.selectFrom('transactions').select('id').where('kind', '=', kind).where('reference', '=', reference).executeTakeFirst();
+  if (made === undefined) return null;
+  const rows = await db.selectFrom('entries').select(['account', 'amount']).where('transaction_id', '=', made.id).execute();
+  return { ...NOTHING, ...Object.fromEntries(rows.map(({ account, amount }) => [account, BigInt(amount) as FemtoUsd])) };
 }
 
 /** Debits less credits of each account that was ever moved. */

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely';
-import type { LedgerTables } from './ledger-schema.ts';
+import type { LedgerTables } from './ledger-tables.ts';
 import { monthOf, monthStartMs, nextMonth } from './month.ts';
 import { GRAINS } from './usage-postings.ts';
 

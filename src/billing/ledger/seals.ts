@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Kysely } from 'kysely';
-import type { EventRow, LedgerTables } from './ledger-schema.ts';
+import type { EventRow, LedgerTables } from './ledger-tables.ts';
 
 /** An event as it is sealed: with everything that its meter says. */
 type Sealed = EventRow & { readonly seq: number; readonly name: string };

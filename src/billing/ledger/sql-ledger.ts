@@ -1,12 +1,28 @@
 import type { Kysely } from 'kysely';
 import { openSqlDatabase } from '../../store/index.ts';
-import type { Balance, Budget, Credit, SpendingState } from './billing-account.ts';
+import type { Balance, Budget, BudgetState, Credit, SpendingState } from './billing-account.ts';
 import { archiveBudget, budgetState, findBudget, insertBudget, listBudgets, markBudget } from './budget-table.ts';
 import { insertCredit, listCredits, readBalance } from './credit-table.ts';
 import { findCustomer, prepaidOrganizations, putCustomer, type Customer } from './customer-table.ts';
+import type { Invoice } from '../invoices/invoice.ts';
+import type { InvoiceSnapshot } from '../invoices/invoice-snapshot.ts';
+import {
+  createInvoice,
+  creditInvoice,
+  finalizeInvoice,
+  payInvoice,
+  voidInvoice,
+  writeOffInvoice,
+  type CreditNoteAct,
+  type InvoiceAct,
+  type NewInvoice,
+} from './invoice-acts.ts';
+import { invoiceContent, type InvoiceTerms } from './invoice-content.ts';
+import { findInvoice, findInvoiceOf, listInvoices, requireInvoice } from './invoice-table.ts';
 import type { LedgerEvent } from './ledger-event.ts';
 import { ledgerFaults } from './ledger-faults.ts';
-import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts';
+import { LEDGER_MIGRATIONS } from './ledger-schema.ts';
+import type { LedgerTables } from './ledger-tables.ts';
 import type { Ledger, LedgerBatch, ListQuery } from './ledger.ts';
 import { meterFaults, Meters } from './meters.ts';
 import { monthOf } from './month.ts';
@@ -85,12 +101,15 @@ export class SqlLedger implements Ledger {
     return insertBudget(this.#db, budget);
   }
 
-  budget(id: string): Promise<Budget | null> {
-    return findBudget(this.#db, id);
+  async budget(id: string, nowMs: number): Promise<BudgetState | null> {
+    const found = await findBudget(this.#db, id);
+    return found === null ? null : budgetState(this.#db, found, monthOf(nowMs));
   }
 
-  budgets(query: ListQuery): Promise<readonly Budget[]> {
-    return listBudgets(this.#db, query);
+  async budgets(query: ListQuery, nowMs: number): Promise<readonly BudgetState[]> {
+    const states: BudgetState[] = [];
+    for (const budget of await listBudgets(this.#db, query)) states.push(await budgetState(this.#db, budget, monthOf(nowMs)));
+    return states;
   }
 
   archiveBudget(id: string, nowMs: number): Promise<Budget | null> {
@@ -101,12 +120,53 @@ export class SqlLedger implements Ledger {
     return markBudget(this.#db, budget, period, percent);
   }
 
+  createInvoice(draft: NewInvoice, terms: InvoiceTerms): Promise<Invoice> {
+    return this.#write(async (db) => {
+      await createInvoice(db, draft);
+      return requireInvoice(db, draft.id, terms);
+    });
+  }
+
+  invoice(id: string, terms: InvoiceTerms): Promise<Invoice | null> {
+    return findInvoice(this.#db, id, terms);
+  }
+
+  invoiceOf(organization: string, period: string, terms: InvoiceTerms): Promise<Invoice | null> {
+    return findInvoiceOf(this.#db, organization, period, terms);
+  }
+
+  invoices(query: ListQuery, terms: InvoiceTerms): Promise<readonly Invoice[]> {
+    return listInvoices(this.#db, query, terms);
+  }
+
+  previewInvoice(organization: string, period: string, terms: InvoiceTerms): Promise<InvoiceSnapshot> {
+    return invoiceContent(this.#db, organization, period, terms);
+  }
+
+  finalizeInvoice(act: InvoiceAct): Promise<Invoice> {
+    return this.#write((db) => finalizeInvoice(db, act));
+  }
+
+  payInvoice(act: InvoiceAct): Promise<Invoice> {
+    return this.#write((db) => payInvoice(db, act));
+  }
+
+  voidInvoice(act: InvoiceAct): Promise<Invoice> {
+    return this.#write((db) => voidInvoice(db, act));
+  }
+
+  writeOffInvoice(act: InvoiceAct): Promise<Invoice> {
+    return this.#write((db) => writeOffInvoice(db, act));
+  }
+
+  creditInvoice(act: CreditNoteAct): Promise<Invoice> {
+    return this.#write((db) => creditInvoice(db, act));
+  }
+
   async spendingState(nowMs: number): Promise<SpendingState> {
     const prepaid: SpendingState['prepaid'][number][] = [];
     for (const organization of await prepaidOrganizations(this.#db)) prepaid.push(await readBalance(this.#db, organization, 'prepaid'));
-    const budgets: SpendingState['budgets'][number][] = [];
-    for (const budget of await listBudgets(this.#db, { limit: BUDGETS_MAX })) budgets.push(await budgetState(this.#db, budget, monthOf(nowMs)));
-    return { prepaid, budgets };
+    return { nowMs, prepaid, budgets: await this.budgets({ limit: BUDGETS_MAX }, nowMs) };
   }
 
   rebuild(): Promise<void> {

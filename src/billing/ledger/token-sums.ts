@@ -1,6 +1,6 @@
 import { costOf, nanoUsdPerMTok } from '../../core/index.ts';
 import type { Charge } from '../prices/charge.ts';
-import type { MeterRow } from './ledger-schema.ts';
+import type { MeterRow } from './ledger-tables.ts';
 
 /** Sums over events; `cached` is part of `prompt`, `reasoning` of `completion`. */
 export interface TokenSums {

@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import { opposite, sumOf } from '../../core/index.ts';
 import { chargeOf, chargeTotal } from '../prices/charge.ts';
 import type { LedgerEvent } from './ledger-event.ts';
-import type { EventRow, LedgerTables } from './ledger-schema.ts';
+import type { EventRow, LedgerTables } from './ledger-tables.ts';
 import { meterName, type Meters } from './meters.ts';
 import { monthOf, nextMonth } from './month.ts';
 import { post } from './posting.ts';

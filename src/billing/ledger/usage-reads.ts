@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely';
 import { addCharges, chargeTotal, NO_CHARGE, type Charge } from '../prices/charge.ts';
-import type { LedgerTables, MeterRow } from './ledger-schema.ts';
+import type { LedgerTables, MeterRow } from './ledger-tables.ts';
 import { addTokens, chargeOfSums, NO_TOKENS, type TokenSums } from './token-sums.ts';
 import { USAGE_DIMENSIONS, type UsageDimension, type UsageQuery, type UsageSum } from './usage-query.ts';
 

@@ -1,4 +1,5 @@
-import { Type, type Static } from 'typebox';
+import { Type, type Static, type TSchema } from 'typebox';
+import { OrganizationId } from './money-fields.ts';
 
 export const DEFAULT_LIMIT = 20;
 
@@ -12,3 +13,21 @@ export const Page = Type.Object(
 );
 
 export type PageQuery = Static<typeof Page>;
+
+/** A page of what organizations have, or one of them. */
+export const ListPage = Type.Object({ ...Page.properties, organization: Type.Optional(OrganizationId) }, { additionalProperties: false });
+
+export type ListPageQuery = Static<typeof ListPage>;
+
+const Id = Type.Union([Type.String(), Type.Null()]);
+
+/** A list in OpenAI's shape. */
+export function listSchema<Item extends TSchema>(item: Item) {
+  return Type.Object({ object: Type.Literal('list'), data: Type.Array(item), first_id: Id, last_id: Id, has_more: Type.Boolean() });
+}
+
+/** The page of at most `limit` items, of which one more was asked for. */
+export function listOf<Item extends { readonly id: string }>(items: readonly Item[], limit: number) {
+  const data = items.slice(0, limit);
+  return { object: 'list' as const, data, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null, has_more: items.length > limit };
+}
