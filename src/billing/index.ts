@@ -34,3 +34,4 @@ export { parseSnapshot, snapshotText, type InvoiceLine, type InvoiceSnapshot, ty
 export { PartySchema, TaxRateSchema, type Party, type TaxRate } from './invoices/party.ts';
 export type { CreditNoteAct, InvoiceAct, NewInvoice } from './ledger/invoice-acts.ts';
 export type { InvoiceTerms } from './ledger/invoice-content.ts';
+export { INVOICE_FORMATS, renderInvoice, type InvoiceFormat, type RenderedInvoice } from './invoices/render-invoice.ts';

@@ -28,6 +28,11 @@ export function instantMs(text: string): number | null {
   return dayOf(midnightMs).date === `${year}-${month}-${day}` ? Date.parse(text) : null;
 }
 
+/** For libraries that want one. */
+export function dateOf(wallMs: number): Date {
+  return new Date(wallMs);
+}
+
 /** The instant as 2026-11-26T20:04:40.000Z. */
 export function instantText(wallMs: number): string {
   return new Date(wallMs).toISOString();

@@ -100,8 +100,8 @@ export function invoiceSuite(name: string, openEmpty: OpenEmpty): void {
       await apply(used('2', '2026-10-31T23:59:59.999Z', 2_000_000), used('3', '2026-11-01T00:00:00Z', 3_000_000));
       const { lines } = await ledger.previewInvoice('org_a', '2026-11', TERMS);
       expect(lines.map(({ month, quantity }) => [month, quantity])).toEqual([
-        ['2026-10', 2_000_000],
         ['2026-11', 3_000_000],
+        ['2026-10', 2_000_000],
       ]);
       expect((await ledger.invoice('inv_org_a_2026-10', TERMS))?.snapshot.subtotal).toBe(1_680_000_000_000_000n);
       await ledger.rebuild();

@@ -24,7 +24,7 @@ export interface InvoiceDraft {
  * a share of that, rounded by itself; then credit is used, in whole cents.
  */
 export function draftInvoice({ charges, taxes: rates, creditAvailable, projectNames, ...head }: InvoiceDraft): InvoiceSnapshot {
-  const lines = mergedLines(charges, projectNames);
+  const lines = mergedLines(charges, head.period, projectNames);
   const subtotal = sumOf(lines.map(({ amount }) => amount));
   const net = roundCents(subtotal);
   const taxes = rates.map(({ name, basis_points: basisPoints }) => ({ name, basisPoints, amount: taxOf(net, basisPoints) }));
@@ -52,10 +52,10 @@ function lesser(a: FemtoUsd, b: FemtoUsd): FemtoUsd {
 }
 
 /** One line for what differs in nothing that a line says, in an order that follows from what they say. */
-function mergedLines(charges: readonly ChargeSum[], projectNames: Readonly<Record<string, string>>): InvoiceLine[] {
+function mergedLines(charges: readonly ChargeSum[], period: string, projectNames: Readonly<Record<string, string>>): InvoiceLine[] {
   const merged = new Map<string, InvoiceLine>();
   for (const line of charges.flatMap((charge) => linesOf(charge, projectNames))) {
-    const key = sortKey(line);
+    const key = sortKey(line, period);
     const before = merged.get(key);
     merged.set(key, before === undefined ? line : { ...before, quantity: before.quantity + line.quantity, amount: sumOf([before.amount, line.amount]) });
   }
@@ -79,6 +79,8 @@ function linesOf({ project, model, tier, priceRow, window, month, tokens, prices
   }));
 }
 
-function sortKey({ projectName, project, model, month, tier, window, priceRow, unitPrice, tokenClass }: InvoiceLine): string {
-  return [projectName, project, model, month, tier, window ?? '', priceRow ?? '', String(unitPrice), String(TOKEN_CLASSES.indexOf(tokenClass))].join('\0');
+function sortKey({ projectName, project, model, month, tier, window, priceRow, unitPrice, tokenClass }: InvoiceLine, period: string): string {
+  // What came late stands behind what was used in the month itself.
+  const late = month === period ? '' : month;
+  return [projectName, project, late, model, tier, window ?? '', priceRow ?? '', String(TOKEN_CLASSES.indexOf(tokenClass)), String(unitPrice)].join('\0');
 }
