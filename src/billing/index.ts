@@ -35,3 +35,5 @@ export { PartySchema, TaxRateSchema, type Party, type TaxRate } from './invoices
 export type { CreditNoteAct, InvoiceAct, NewInvoice } from './ledger/invoice-acts.ts';
 export type { InvoiceTerms } from './ledger/invoice-content.ts';
 export { INVOICE_FORMATS, renderInvoice, type InvoiceFormat, type RenderedInvoice } from './invoices/render-invoice.ts';
+export { invoiceJson } from './invoices/invoice-json.ts';
+export { INVOICE_ACTS, InvoiceDesk, type InvoiceActName } from './invoice-desk.ts';

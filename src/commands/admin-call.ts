@@ -12,6 +12,17 @@ export async function adminCall(
   path: string,
   body?: object,
 ): Promise<Record<string, unknown>> {
+  const answer = await ask(words, method, path, body);
+  return JSON.parse(answer.body.toString('utf8')) as Record<string, unknown>;
+}
+
+/** A document of a running gateway, and the name it gives it. Throws as `adminCall` does. */
+export async function adminDocument(words: CommandWords, path: string): Promise<{ readonly body: Buffer; readonly filename: string | null }> {
+  const { body, disposition } = await ask(words, 'GET', path, undefined);
+  return { body, filename: /filename="([A-Za-z0-9._-]+)"/.exec(disposition)?.[1] ?? null };
+}
+
+async function ask(words: CommandWords, method: 'GET' | 'POST' | 'DELETE', path: string, body: object | undefined): Promise<{ readonly body: Buffer; readonly disposition: string }> {
   const base = words.text('admin') ?? process.env['MERIDIAN_ADMIN_URL'] ?? 'http://127.0.0.1:8081';
   if (!URL.canParse(base)) throw new UsageError(`'${base}' is no URL; an admin URL is like http://127.0.0.1:8081`);
   const key = process.env['MERIDIAN_ADMIN_KEY'];
@@ -23,8 +34,17 @@ export async function adminCall(
   }).catch((cause: unknown) => {
     throw new MeridianError('upstream_error', { message: `no gateway answers at ${base}; set MERIDIAN_ADMIN_URL or --admin`, cause });
   });
-  const value = (await answer.body.json()) as Record<string, unknown>;
-  if (answer.statusCode < 400) return value;
-  const message = String(Reflect.get(Object(value['error']), 'message') ?? `the gateway answered ${answer.statusCode}`);
-  throw new MeridianError('invalid_request', { message });
+  const bytes = Buffer.from(await answer.body.arrayBuffer());
+  if (answer.statusCode < 400) return { body: bytes, disposition: String(answer.headers['content-disposition'] ?? '') };
+  throw new MeridianError('invalid_request', { message: wordsOf(bytes) ?? `the gateway answered ${answer.statusCode}` });
+}
+
+/** What an error body says; null when it is none. */
+function wordsOf(body: Buffer): string | null {
+  try {
+    const message: unknown = Reflect.get(Object(Reflect.get(Object(JSON.parse(body.toString('utf8'))), 'error')), 'message');
+    return typeof message === 'string' ? message : null;
+  } catch {
+    return null;
+  }
 }

@@ -24,6 +24,10 @@ export const COMMANDS: Readonly<Record<string, { readonly summary: string; reado
     summary: 'make, list and revoke API keys',
     load: async () => (await import('./keys-command.ts')).keysCommand,
   },
+  invoice: {
+    summary: 'get the invoice of a month, or what it would say now',
+    load: async () => (await import('./invoice-command.ts')).invoiceCommand,
+  },
   sim: {
     summary: 'run a simulated fleet in virtual time',
     load: async () => (await import('./sim-command.ts')).simCommand,

@@ -198,6 +198,21 @@ export const gatewayProperties = {
     stream_group_commit_ms: milliseconds('The same for streams, whose text is out by then.', 20),
     checkpoint_ms: milliseconds('Between two checkpoints.', 1_000),
   }),
+  billing: section('What stands on invoices.', {
+    seller: Type.Optional(
+      requiredSection('Who sells.', {
+        name: text('Name of the company.'),
+        address: list('Lines of its address.', text('A line.'), { default: [] }),
+        country: Type.String({ description: 'Two letters, ISO 3166-1.', pattern: '^[A-Z]{2}$', 'x-expected': 'two letters, as DE' }),
+        tax_ids: list('Its tax ids.', requiredSection('One.', { type: text('As eu_vat.'), value: text('The id.') }), { default: [] }),
+        email: Type.Optional(text('Where questions go.')),
+      }),
+    ),
+    footer: Type.String({ description: 'At the foot of each invoice: how to pay.', default: '' }),
+    invoice_prefix: text('First part of the numbers of invoices.', { default: 'INV' }),
+    credit_note_prefix: text('First part of the numbers of credit notes.', { default: 'CN' }),
+    due_days: count('Days until a finalized invoice is due.', { default: 30, minimum: 0 }),
+  }),
   telemetry: section('What the gateway tells about itself.', {
     service_name: text('Name in metrics and traces.', { default: 'meridian-gateway' }),
     otlp_endpoint: Type.Optional(url('Where traces go by OTLP over HTTP; none without it.', ['http', 'https'])),

@@ -1,4 +1,5 @@
-import { chargeOf, chargeTotal, LedgerFeed, openLedger, Spending, type Journal, type LedgerService } from '../billing/index.ts';
+import { BillingDesk, chargeOf, chargeTotal, InvoiceDesk, LedgerFeed, openLedger, Spending, type InvoiceTerms, type Journal, type LedgerService, type Party } from '../billing/index.ts';
+import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger } from '../core/index.ts';
 import type { Teardown } from './teardown.ts';
 
@@ -7,6 +8,8 @@ export interface Books {
   readonly ledger: LedgerService;
   readonly feed: LedgerFeed;
   readonly spending: Spending;
+  readonly desk: BillingDesk;
+  readonly invoices: InvoiceDesk;
 }
 
 interface BooksAt {
@@ -16,6 +19,7 @@ interface BooksAt {
   readonly source: string;
   readonly sealKey: Buffer;
   readonly journal: Journal;
+  readonly billing: GatewayConfig['billing'];
 }
 
 const SHIP_MS = 1_000;
@@ -23,7 +27,7 @@ const EXPIRE_MS = 1_000;
 
 /** Opens the ledger and brings it up to the journal, so that what may be spent is known before the first request. */
 export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: Clock; readonly log: Logger }, teardown: Teardown): Promise<Books> {
-  const { ledgerPath: path, journalPath, source, sealKey, journal } = at;
+  const { ledgerPath: path, journalPath, source, sealKey, journal, billing } = at;
   const ledger = teardown.add(await openLedger({ path, journalPath, source, sealKey }));
   await ledger.ship(clock.wallMs());
   const spending = new Spending(await ledger.spendingState(clock.wallMs()), ({ budget, period, percent }) => {
@@ -45,5 +49,15 @@ export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: C
       await feed.close();
     },
   });
-  return { ledger, feed, spending };
+  const desk = new BillingDesk({ ledger, spending, feed, clock });
+  const invoices = new InvoiceDesk({ ledger, spending, feed, clock, terms: () => invoiceTerms(billing) });
+  return { ledger, feed, spending, desk, invoices };
+}
+
+function invoiceTerms({ seller, footer, invoicePrefix, creditNotePrefix, dueDays }: GatewayConfig['billing']): InvoiceTerms {
+  return { seller: seller === undefined ? null : partyOf(seller), footer, invoicePrefix, creditNotePrefix, dueDays, projectNames: {} };
+}
+
+function partyOf({ name, address, country, taxIds, email }: NonNullable<GatewayConfig['billing']['seller']>): Party {
+  return { name, address: [...address], country, tax_ids: [...taxIds], ...(email === undefined ? {} : { email }) };
 }

@@ -14,7 +14,7 @@ export interface Records extends Books {
 }
 
 export async function openRecords(
-  config: Pick<GatewayConfig, 'dataDir' | 'gateway' | 'journal'>,
+  config: Pick<GatewayConfig, 'dataDir' | 'gateway' | 'journal' | 'billing'>,
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
   teardown: Teardown,
 ): Promise<Records> {
@@ -26,6 +26,6 @@ export async function openRecords(
   const journal = teardown.add(await openJournal({ path, groupCommitMs, streamGroupCommitMs, clock, log }));
   const ledgerPath = directory.path('ledger.sqlite');
   const sealKey = deriveKey(keyPepper, 'ledger seals');
-  const books = await openBooks({ ledgerPath, journalPath: path, source: config.gateway.id, sealKey, journal }, { clock, log }, teardown);
+  const books = await openBooks({ ledgerPath, journalPath: path, source: config.gateway.id, sealKey, journal, billing: config.billing }, { clock, log }, teardown);
   return { keys, journal, ...books, cacheSalt: cacheSalts(cacheSaltSecret) };
 }

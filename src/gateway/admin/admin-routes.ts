@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { KeyStore } from '../../accounts/index.ts';
-import type { Journal } from '../../billing/index.ts';
+import type { BillingDesk, Journal, LedgerService } from '../../billing/index.ts';
 import { MeridianError } from '../../core/index.ts';
 import type { Fleet } from '../../health/index.ts';
 import type { ModelAlias } from '../model-alias.ts';
@@ -10,14 +10,22 @@ import type { RouteLog } from '../route-log.ts';
 import { fleetRoutes, type FleetOperations } from './fleet-routes.ts';
 import { healthRoutes, type HealthProbes } from './health-routes.ts';
 import { keyRoutes } from './key-routes.ts';
+import { budgetRoutes, type BudgetDeps } from './budget-routes.ts';
 import { costsRoutes } from './costs-routes.ts';
+import { creditRoutes, type CreditDeps } from './credit-routes.ts';
+import { customerRoutes, type CustomerDeps } from './customer-routes.ts';
+import { invoiceRoutes, type InvoiceDeps } from './invoice-routes.ts';
 import { requestRoutes } from './request-routes.ts';
 import { schemaCheck } from './schema-check.ts';
 import { usageRoutes, type UsageDeps } from './usage-routes.ts';
 
-export interface AdminDeps extends HealthProbes, FleetOperations, UsageDeps {
+type BillingDeps = BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps;
+
+export interface AdminDeps extends HealthProbes, FleetOperations, UsageDeps, BillingDeps {
   readonly adminKey: string;
   readonly keys: KeyStore;
+  readonly ledger: LedgerService;
+  readonly desk: BillingDesk;
   readonly journal: Journal;
   readonly fleet: Fleet;
   readonly models: ReadonlyMap<string, ModelOptions>;
@@ -38,6 +46,10 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     fleetRoutes(admin, deps);
     usageRoutes(admin, deps);
     costsRoutes(admin, deps);
+    creditRoutes(admin, deps);
+    budgetRoutes(admin, deps);
+    customerRoutes(admin, deps);
+    invoiceRoutes(admin, deps);
     done();
   });
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { BillingDesk, BudgetScope, BudgetState, Ledger } from '../../billing/index.ts';
-import { usdText, type Clock } from '../../core/index.ts';
+import { MeridianError, usdText, type Clock } from '../../core/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { Currency, Dollars, dollars, ExactDollars, OrganizationId, seconds } from './money-fields.ts';
 import { DEFAULT_LIMIT, listOf, ListPage, listSchema, type ListPageQuery } from './page-query.ts';
@@ -55,6 +55,9 @@ export function budgetRoutes(app: FastifyInstance, { desk, ledger, clock }: Budg
   const create = { summary: 'Create a budget', tags, body: NewBudgetBody, response: { 201: BudgetObject, ...ERRORS } };
   app.post<{ Body: Static<typeof NewBudgetBody> }>('/admin/v1/budgets', { schema: create }, async (request, reply) => {
     const { organization, scope = 'organization', scope_id: scopeId, period = 'month', amount_usd: amount, hard = true, warn_percents: percents = WARN_PERCENTS } = request.body;
+    if (scope !== 'organization' && scopeId === undefined) {
+      throw new MeridianError('missing_required_parameter', { param: 'scope_id', message: `Missing required parameter: 'scope_id', the id of the ${scope}.` });
+    }
     const state = await desk.addBudget({
       organization,
       scope: scope as BudgetScope,

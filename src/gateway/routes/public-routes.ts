@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import type { ApiKeyRecord } from '../../accounts/index.ts';
 import { MeridianError, PRIORITIES } from '../../core/index.ts';
 import { ChatCompletionBody } from '../bodies/chat-completion.ts';
 import { CompletionBody } from '../bodies/completion.ts';
@@ -13,6 +14,7 @@ import { answerHeaders } from '../answer-headers.ts';
 import { receive } from '../stages/receive.ts';
 import { limitPerAddress } from './address-limit.ts';
 import { Answer, ERRORS, ModelList, ModelObject } from './answer-schemas.ts';
+import { BalanceObject, balanceObject } from './balance-object.ts';
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -44,6 +46,7 @@ export function publicRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     app.post(`/v1${path}`, { schema }, handler);
     app.post(path, { schema: { hide: true } }, handler);
   }
+  balanceRoutes(app, deps);
   const models = { summary: 'List models', tags: ['models'], operationId: 'list_models', response: { 200: ModelList, ...ERRORS } };
   const model = {
     summary: 'Retrieve a model',
@@ -58,6 +61,17 @@ export function publicRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     // Names such as `deepseek-ai/DeepSeek-V3`, from clients that do not encode the slash.
     app.get(`${prefix}/models/*`, { schema: { hide: true } }, (request, reply) => getModel(request, reply, deps));
   }
+}
+
+/** DeepSeek's shape, at the paths its clients ask. */
+function balanceRoutes(app: FastifyInstance, deps: GatewayDeps): void {
+  const schema = { summary: 'The balance of the organization', tags: ['billing'], operationId: 'user_balance', response: { 200: BalanceObject, ...ERRORS } };
+  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<object> => {
+    const { organization } = keyOf(request, reply, deps);
+    return balanceObject(await deps.desk.balance(organization));
+  };
+  app.get('/user/balance', { schema }, handler);
+  app.get('/v1/user/balance', { schema: { hide: true } }, handler);
 }
 
 function inference(endpoint: Endpoint, deps: GatewayDeps) {
@@ -86,12 +100,18 @@ async function getModel(request: FastifyRequest, reply: FastifyReply, deps: Gate
 
 /** Which models the caller's key may use. */
 function modelsOf(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): (model: string) => boolean {
+  const key = keyOf(request, reply, deps);
+  return (model) => key.models === null || key.models.includes(model);
+}
+
+/** Whose key it is; the answer gets the headers of every answer. */
+function keyOf(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): ApiKeyRecord {
   const received = receive('chat.completions', request.headers, NO_BODY, deps.clock);
   const shown = answerHeaders(received, deps);
   const key = authenticate(request.headers, deps);
   shown.organization = key.organization;
   void reply.headers(shown.read());
-  return (model) => key.models === null || key.models.includes(model);
+  return key;
 }
 
 function modelObject(id: string): object {
