@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { GatewayConfig } from '../../src/config/index.ts';
 import { Asking } from '../support/asking.ts';
 import { MODEL, startTestFleet, type TestFleet } from '../support/test-fleet.ts';
 import { until } from '../support/until.ts';
@@ -6,22 +7,25 @@ import { until } from '../support/until.ts';
 const BODY = { model: MODEL, max_tokens: 4, ignore_eos: true, messages: [{ role: 'user', content: 'Tell me of the wind' }] };
 const ENDLESS = { ...BODY, stream: true, max_tokens: 30_000 };
 const IN_FLIGHT_MAX = 20;
+/** So late no machine is by itself. */
+const LATE_MS = 3_000;
+
+function lateMarks({ critical, standard, batch }: GatewayConfig['overload']): GatewayConfig['overload'] {
+  const marks = (of: typeof critical) => ({ ...of, delayMs: LATE_MS });
+  return { critical: marks(critical), standard: marks(standard), batch: marks(batch), calmMs: 100 };
+}
 
 describe('a gateway with too much to do', () => {
   let fleet: TestFleet;
   let critical: string;
 
-  beforeAll(async () => {
+  beforeEach(async () => {
     fleet = await startTestFleet({
-      config: (config) => ({
-        ...config,
-        limits: { ...config.limits, inFlightMax: IN_FLIGHT_MAX },
-        overload: { ...config.overload, calmMs: 100 },
-      }),
+      config: (config) => ({ ...config, limits: { ...config.limits, inFlightMax: IN_FLIGHT_MAX }, overload: lateMarks(config.overload) }),
     });
     critical = fleet.gateway.keys.create({ name: 'critical', priorityMax: 'critical' }).secret;
   });
-  afterAll(() => fleet.close());
+  afterEach(() => fleet.close());
 
   const ask = (priority: 'critical' | 'standard' | 'batch', body: object = BODY): Asking =>
     new Asking({ publicUrl: fleet.gateway.publicUrl, apiKey: critical }, body, { headers: { 'x-meridian-priority': priority } });
@@ -54,7 +58,7 @@ describe('a gateway with too much to do', () => {
   });
 
   test('row 32: refuses new requests after its event loop was blocked, before it reads their bodies, and recovers by itself', async () => {
-    const untilMs = performance.now() + 2_300;
+    const untilMs = performance.now() + LATE_MS + 300;
     while (performance.now() < untilMs);
     const blocked = await ask('critical').over();
     expect(blocked.status).toBe(503);
