@@ -1,6 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite';
-import { isPriority, NO_LIMITS, type Priority, type RateLimits } from '../core/index.ts';
+import { isPriority, type Priority, type RateLimits } from '../core/index.ts';
 import type { KeyKind } from './api-key.ts';
+import { parseLimits, parseModelLimits } from './tenant.ts';
 
 /** How much may be asked for by a key, and by all keys of what it belongs to. */
 export interface AccountLimits {
@@ -26,6 +27,11 @@ export interface ApiKeyRecord {
   /** Models it may use; null: all. */
   readonly models: readonly string[] | null;
   readonly scopes: readonly string[];
+  /** Networks it may be used from; null: anywhere. */
+  readonly networks: readonly string[] | null;
+  readonly serviceAccount: string | null;
+  /** The key that it was made in place of. */
+  readonly replaces: string | null;
   /** The highest class its requests may ask for. */
   readonly priorityMax: Priority;
   readonly limits: AccountLimits;
@@ -37,11 +43,9 @@ export interface ApiKeyRecord {
   readonly lastUsedAtMs: number | null;
 }
 
-const UNLIMITED: AccountLimits = { key: NO_LIMITS, project: NO_LIMITS, projectModels: new Map(), organization: NO_LIMITS };
-
 type Row = Readonly<Record<string, SQLOutputValue>>;
 
-/** Reads a row of the `keys` table. */
+/** Reads a row of the `keys` table, joined with its project's and its organization's limits. */
 export function keyRecordOf(row: Row): ApiKeyRecord {
   return {
     id: String(row['id']),
@@ -54,7 +58,15 @@ export function keyRecordOf(row: Row): ApiKeyRecord {
     models: listOf(row['models']),
     scopes: listOf(row['scopes']) ?? [],
     priorityMax: isPriority(row['priority_max']) ? row['priority_max'] : 'standard',
-    limits: UNLIMITED,
+    networks: listOf(row['cidrs']),
+    serviceAccount: textOf(row['service_account']),
+    replaces: textOf(row['replaces']),
+    limits: {
+      key: parseLimits(row['limits']),
+      project: parseLimits(row['project_limits']),
+      projectModels: parseModelLimits(row['model_limits']),
+      organization: parseLimits(row['organization_limits']),
+    },
     createdAtMs: Number(row['created_at_ms']),
     expiresAtMs: timeOf(row['expires_at_ms']),
     revokedAtMs: timeOf(row['revoked_at_ms']),
@@ -64,6 +76,10 @@ export function keyRecordOf(row: Row): ApiKeyRecord {
 
 function listOf(value: SQLOutputValue | undefined): readonly string[] | null {
   return typeof value === 'string' ? (JSON.parse(value) as string[]) : null;
+}
+
+function textOf(value: SQLOutputValue | undefined): string | null {
+  return typeof value === 'string' ? value : null;
 }
 
 function timeOf(value: SQLOutputValue | undefined): number | null {

@@ -1,26 +1,13 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { LRUCache } from 'lru-cache';
-import { MeridianError, ulid, type Cancel, type Clock, type Logger, type Priority } from '../core/index.ts';
-import { openDatabase, transaction } from '../store/index.ts';
-import { hashApiKey, keyHint, newApiKey, parseApiKey, type KeyKind } from './api-key.ts';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { MeridianError, NO_LIMITS, ulid, type Clock, type Priority, type RateLimits } from '../core/index.ts';
+import { transaction } from '../store/index.ts';
+import { hashApiKey, keyHint, newApiKey, type KeyKind } from './api-key.ts';
 import { keyRecordOf, type ApiKeyRecord } from './api-key-record.ts';
-import { KEY_MIGRATIONS } from './key-schema.ts';
-
-export interface KeyStoreOptions {
-  /** The SQLite file, in a locked data directory. */
-  readonly path: string;
-  /** 32 secret bytes; the same for the life of the file. */
-  readonly pepper: Buffer;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** Keys remembered as seen. Default 10,000. */
-  readonly cacheEntries?: number;
-  /** How long a remembered key is believed before the file is asked again. Default 1,000. */
-  readonly recheckMs?: number;
-  /** How often times of last use are written. Default 60,000. */
-  readonly lastUsedFlushMs?: number;
-}
+import { isNetwork } from './address-rule.ts';
+import { SYSTEM, type Actor, type AuditLog } from './audit-log.ts';
+import { Authenticator, JOINED_KEYS, type Authentication, type KeyStoreOptions } from './authenticator.ts';
+import { DEFAULT_ORGANIZATION } from './tenant.ts';
+import type { TenantStore } from './tenant-store.ts';
 
 export interface NewKey {
   readonly name: string;
@@ -28,7 +15,7 @@ export interface NewKey {
   readonly kind?: KeyKind | undefined;
   /** Default `org_default`. */
   readonly organization?: string | undefined;
-  /** Default `proj_default`. */
+  /** Default: the default project of the organization. */
   readonly project?: string | undefined;
   readonly regions?: readonly string[] | null | undefined;
   readonly models?: readonly string[] | null | undefined;
@@ -37,7 +24,14 @@ export interface NewKey {
   /** Default `standard`. */
   readonly priorityMax?: Priority | undefined;
   readonly expiresAtMs?: number | null | undefined;
+  /** Networks it may be used from, as 10.0.0.0/8; anywhere without. */
+  readonly networks?: readonly string[] | null | undefined;
+  readonly limits?: RateLimits | undefined;
+  readonly serviceAccount?: string | undefined;
 }
+
+/** What can be changed of a key; what is undefined stays. */
+export type KeyChange = Partial<{ [Field in 'name' | 'scopes' | 'networks' | 'limits' | 'expiresAtMs' | 'models' | 'regions']: NewKey[Field] }>;
 
 export interface CreatedKey {
   readonly record: ApiKeyRecord;
@@ -45,95 +39,97 @@ export interface CreatedKey {
   readonly secret: string;
 }
 
+export interface KeyQuery {
+  readonly after?: string | undefined;
+  /** 1 to 1,000. */
+  readonly limit: number;
+  readonly kind?: KeyKind | undefined;
+  readonly organization?: string | undefined;
+  readonly project?: string | undefined;
+  /** Without those that are revoked. */
+  readonly isLiveOnly?: boolean | undefined;
+}
+
 export interface KeyPage {
   readonly records: readonly ApiKeyRecord[];
   readonly hasMore: boolean;
 }
 
-export type Authentication =
-  | { readonly kind: 'ok'; readonly key: ApiKeyRecord }
-  | { readonly kind: 'malformed' | 'unknown' | 'revoked' | 'expired' };
-
-interface SeenKey {
-  readonly key: ApiKeyRecord;
-  /** `ok` as an object made once, so that the hot path makes none. */
-  readonly ok: Authentication;
-  readonly checkedAtMs: number;
-}
-
 const MAX_PAGE = 1_000;
-const MALFORMED: Authentication = { kind: 'malformed' };
-const UNKNOWN: Authentication = { kind: 'unknown' };
-const REVOKED: Authentication = { kind: 'revoked' };
-const EXPIRED: Authentication = { kind: 'expired' };
-
-/** Opens the keys at `options.path`. Throws `conflict` when they were made under another pepper. */
-export function openKeyStore(options: KeyStoreOptions): KeyStore {
-  const db = openDatabase(options.path, { migrations: KEY_MIGRATIONS });
-  try {
-    checkPepper(db, options);
-    return new KeyStore(db, options);
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
 
 /** API keys: made, listed, revoked, and told from strangers. */
 export class KeyStore {
   readonly #db: DatabaseSync;
+  readonly #tenants: TenantStore;
+  readonly #audit: AuditLog;
   readonly #pepper: Buffer;
   readonly #clock: Clock;
-  readonly #log: Logger;
-  readonly #recheckMs: number;
-  readonly #seen: LRUCache<string, SeenKey>;
-  readonly #lastUsed = new Map<string, number>();
-  readonly #cancelFlush: Cancel;
-  readonly #byHash: StatementSync;
+  readonly #authenticator: Authenticator;
   readonly #byId: StatementSync;
 
-  constructor(db: DatabaseSync, options: KeyStoreOptions) {
+  constructor(db: DatabaseSync, tenants: TenantStore, audit: AuditLog, options: KeyStoreOptions) {
     this.#db = db;
+    this.#tenants = tenants;
+    this.#audit = audit;
     this.#pepper = options.pepper;
     this.#clock = options.clock;
-    this.#log = options.log;
-    this.#recheckMs = options.recheckMs ?? 1_000;
-    this.#seen = new LRUCache({ max: options.cacheEntries ?? 10_000 });
-    this.#byHash = db.prepare('SELECT * FROM keys WHERE hash = ?');
-    this.#byId = db.prepare('SELECT * FROM keys WHERE id = ?');
-    this.#cancelFlush = options.clock.every(options.lastUsedFlushMs ?? 60_000, () => this.#writeLastUsed());
+    this.#authenticator = new Authenticator(db, options);
+    this.#byId = db.prepare(`${JOINED_KEYS} WHERE keys.id = ?`);
   }
 
-  create(wanted: NewKey): CreatedKey {
-    const kind = wanted.kind ?? 'live';
-    const nowMs = this.#clock.wallMs();
-    const secret = newApiKey(kind);
-    const id = `key_${ulid(nowMs)}`;
-    this.#db
-      .prepare(
-        `INSERT INTO keys (id, hash, kind, name, hint, organization, project, regions, models, scopes, created_at_ms, expires_at_ms, priority_max)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(
-        id,
-        hashApiKey(this.#pepper, secret),
-        kind,
-        wanted.name,
-        keyHint(secret),
-        wanted.organization ?? 'org_default',
-        wanted.project ?? 'proj_default',
-        json(wanted.regions),
-        json(wanted.models),
-        JSON.stringify(wanted.scopes ?? [kind === 'admin' ? 'admin' : 'inference']),
-        nowMs,
-        wanted.expiresAtMs ?? null,
-        wanted.priorityMax ?? 'standard',
-      );
+  /** Throws `invalid_value` when a network is none, or the project is another organization's. */
+  create(wanted: NewKey, by: Actor = SYSTEM): CreatedKey {
+    refuseNetworks(wanted.networks);
+    const secret = newApiKey(wanted.kind ?? 'live');
+    const id = `key_${ulid(this.#clock.wallMs())}`;
+    transaction(this.#db, () => this.#insert(id, secret, wanted, null, by));
     return { record: this.#require(id), secret };
   }
 
+  /** A new key with everything the old one has; that one is good for `graceMs` more. Throws `conflict` unless it is good now, `not_found`. */
+  rotate(id: string, graceMs: number, by: Actor = SYSTEM): CreatedKey {
+    const old = this.get(id);
+    if (old === null) throw new MeridianError('not_found', { param: 'id', message: `There is no key '${id}'.` });
+    const nowMs = this.#clock.wallMs();
+    if (old.revokedAtMs !== null || (old.expiresAtMs !== null && old.expiresAtMs <= nowMs)) {
+      throw new MeridianError('conflict', { param: 'id', message: `The key ${id} is revoked or expired: make a new one.` });
+    }
+    const secret = newApiKey(old.kind);
+    const next = `key_${ulid(nowMs)}`;
+    transaction(this.#db, () => {
+      this.#insert(next, secret, { ...old, limits: old.limits.key, serviceAccount: old.serviceAccount ?? undefined }, id, by);
+      const expiresAtMs = Math.min(old.expiresAtMs ?? Infinity, nowMs + graceMs);
+      this.#db.prepare('UPDATE keys SET expires_at_ms = ? WHERE id = ?').run(expiresAtMs, id);
+      this.#note('api_key.updated', old, { expires_at_ms: expiresAtMs, replaced_by: next }, by);
+    });
+    this.forget();
+    return { record: this.#require(next), secret };
+  }
+
+  /** Throws `not_found`, or `invalid_value` when a network is none. */
+  update(id: string, change: KeyChange, by: Actor = SYSTEM): ApiKeyRecord {
+    refuseNetworks(change.networks);
+    const record = this.get(id);
+    if (record === null) throw new MeridianError('not_found', { param: 'id', message: `There is no key '${id}'.` });
+    const columns: Record<string, SQLInputValue | undefined> = {
+      name: change.name,
+      scopes: change.scopes === undefined ? undefined : JSON.stringify(change.scopes),
+      limits: change.limits === undefined ? undefined : JSON.stringify(change.limits),
+      expires_at_ms: change.expiresAtMs,
+      cidrs: change.networks === undefined ? undefined : json(change.networks),
+      models: change.models === undefined ? undefined : json(change.models),
+      regions: change.regions === undefined ? undefined : json(change.regions),
+    };
+    transaction(this.#db, () => {
+      for (const [column, value] of Object.entries(columns)) if (value !== undefined) this.#db.prepare(`UPDATE keys SET ${column} = ? WHERE id = ?`).run(value, id);
+      this.#note('api_key.updated', record, { ...change }, by);
+    });
+    this.forget();
+    return this.#require(id);
+  }
+
   /** In the order they were made. Throws `invalid_value` when `after` is no key or `limit` is not 1 to 1,000. */
-  list(query: { readonly after?: string | undefined; readonly limit: number }): KeyPage {
+  list(query: KeyQuery): KeyPage {
     if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > MAX_PAGE) {
       throw new MeridianError('invalid_value', { message: `limit must be a whole number from 1 to ${MAX_PAGE}.`, param: 'limit' });
     }
@@ -143,79 +139,77 @@ export class KeyStore {
       if (row === undefined) throw new MeridianError('invalid_value', { message: `There is no key ${query.after}.`, param: 'after' });
       seq = Number(row['seq']);
     }
-    const rows = this.#db.prepare('SELECT * FROM keys WHERE seq > ? ORDER BY seq LIMIT ?').all(seq, query.limit + 1);
-    return { records: rows.slice(0, query.limit).map((row) => this.#current(keyRecordOf(row))), hasMore: rows.length > query.limit };
+    const conditions = Object.entries({ kind: query.kind, organization: query.organization, project: query.project }).flatMap(([column, value]) => (value === undefined ? [] : [[column, value] as const]));
+    const where = conditions.map(([column]) => ` AND keys.${column} = ?`).join('') + (query.isLiveOnly === true ? ' AND keys.revoked_at_ms IS NULL' : '');
+    const rows = this.#db.prepare(`${JOINED_KEYS} WHERE keys.seq > ?${where} ORDER BY keys.seq LIMIT ?`).all(seq, ...conditions.map(([, value]) => value), query.limit + 1);
+    return { records: rows.slice(0, query.limit).map((row) => this.#authenticator.current(keyRecordOf(row))), hasMore: rows.length > query.limit };
   }
 
   get(id: string): ApiKeyRecord | null {
     const row = this.#byId.get(id);
-    return row === undefined ? null : this.#current(keyRecordOf(row));
+    return row === undefined ? null : this.#authenticator.current(keyRecordOf(row));
   }
 
   /** From now on the key admits nothing. Again: no change. Null when there is no such key. */
-  revoke(id: string): ApiKeyRecord | null {
-    this.#db.prepare('UPDATE keys SET revoked_at_ms = ? WHERE id = ? AND revoked_at_ms IS NULL').run(this.#clock.wallMs(), id);
-    for (const [secret, seen] of this.#seen.entries()) {
-      if (seen.key.id === id) this.#seen.delete(secret);
+  revoke(id: string, by: Actor = SYSTEM): ApiKeyRecord | null {
+    const record = this.get(id);
+    if (record === null) return null;
+    if (record.revokedAtMs === null) {
+      transaction(this.#db, () => {
+        this.#db.prepare('UPDATE keys SET revoked_at_ms = ? WHERE id = ?').run(this.#clock.wallMs(), id);
+        this.#note('api_key.deleted', record, {}, by);
+      });
+      this.forget();
     }
     return this.get(id);
   }
 
+  /** Every key is looked up again when it is seen next. */
+  forget(): void {
+    this.#authenticator.forget();
+  }
+
   /** Who presents `presented`, if anybody we know. A key seen within `recheckMs` is not looked up again. */
   authenticate(presented: string, nowWallMs: number): Authentication {
-    const seen = this.#seen.get(presented);
-    const fresh = seen !== undefined && Math.abs(nowWallMs - seen.checkedAtMs) < this.#recheckMs;
-    if (!fresh) return this.#lookUp(presented, nowWallMs);
-    return this.#admit(seen, nowWallMs);
+    return this.#authenticator.authenticate(presented, nowWallMs);
   }
 
-  /** Writes the times of last use and closes the file. */
+  /** Writes the times of last use. */
   close(): void {
-    this.#cancelFlush();
-    this.#writeLastUsed();
-    this.#db.close();
+    this.#authenticator.close();
   }
 
-  #lookUp(presented: string, nowWallMs: number): Authentication {
-    this.#seen.delete(presented);
-    const parsed = parseApiKey(presented);
-    if (parsed === null) return MALFORMED;
-    const hash = hashApiKey(this.#pepper, parsed.secret);
-    const row = this.#byHash.get(hash);
-    const stored = row?.['hash'];
-    if (row === undefined || !(stored instanceof Uint8Array) || !timingSafeEqual(stored, hash)) return UNKNOWN;
-    const key = keyRecordOf(row);
-    if (key.revokedAtMs !== null) return REVOKED;
-    // Only keys that are good are remembered, so that a stranger's guesses push nobody out.
-    const seen: SeenKey = { key, ok: { kind: 'ok', key }, checkedAtMs: nowWallMs };
-    this.#seen.set(presented, seen);
-    return this.#admit(seen, nowWallMs);
+  #insert(id: string, secret: string, wanted: NewKey, replaces: string | null, by: Actor): void {
+    const kind = wanted.kind ?? 'live';
+    const organization = wanted.organization ?? DEFAULT_ORGANIZATION;
+    const project = this.#tenants.ensureProject(organization, wanted.project);
+    const scopes = wanted.scopes ?? [kind === 'admin' ? 'admin' : 'inference'];
+    const columns: Record<string, SQLInputValue> = {
+      id,
+      hash: hashApiKey(this.#pepper, secret),
+      kind,
+      name: wanted.name,
+      hint: keyHint(secret),
+      organization,
+      project,
+      regions: json(wanted.regions),
+      models: json(wanted.models),
+      scopes: JSON.stringify(scopes),
+      created_at_ms: this.#clock.wallMs(),
+      expires_at_ms: wanted.expiresAtMs ?? null,
+      priority_max: wanted.priorityMax ?? 'standard',
+      cidrs: json(wanted.networks),
+      limits: JSON.stringify(wanted.limits ?? NO_LIMITS),
+      service_account: wanted.serviceAccount ?? null,
+      replaces,
+    };
+    const names = Object.keys(columns);
+    this.#db.prepare(`INSERT INTO keys (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`).run(...Object.values(columns));
+    this.#note('api_key.created', { id, organization, project }, { kind, name: wanted.name, scopes, ...(replaces === null ? {} : { replaces }) }, by);
   }
 
-  #admit(seen: SeenKey, nowWallMs: number): Authentication {
-    if (seen.key.expiresAtMs !== null && nowWallMs >= seen.key.expiresAtMs) return EXPIRED;
-    this.#lastUsed.set(seen.key.id, nowWallMs);
-    return seen.ok;
-  }
-
-  #writeLastUsed(): void {
-    if (this.#lastUsed.size === 0) return;
-    try {
-      const update = this.#db.prepare('UPDATE keys SET last_used_at_ms = ? WHERE id = ?');
-      transaction(this.#db, () => {
-        for (const [id, usedAtMs] of this.#lastUsed) update.run(usedAtMs, id);
-      });
-      this.#lastUsed.clear();
-    } catch (error) {
-      // Kept for the next time: not worth refusing anybody for.
-      this.#log.warn({ error: String(error) }, 'Times of last use of keys could not be written.');
-    }
-  }
-
-  /** With the time of last use that is not written yet. */
-  #current(record: ApiKeyRecord): ApiKeyRecord {
-    const lastUsedAtMs = this.#lastUsed.get(record.id);
-    return lastUsedAtMs === undefined ? record : { ...record, lastUsedAtMs };
+  #note(type: string, { id, organization, project }: Pick<ApiKeyRecord, 'id' | 'organization' | 'project'>, detail: Readonly<Record<string, unknown>>, by: Actor): void {
+    this.#audit.append({ type, actor: by, organization, project, resource: id, detail });
   }
 
   #require(id: string): ApiKeyRecord {
@@ -225,15 +219,10 @@ export class KeyStore {
   }
 }
 
-/** A file of hashes is of no use under another pepper: better to say so than to call every key unknown. */
-function checkPepper(db: DatabaseSync, { path, pepper }: KeyStoreOptions): void {
-  const fingerprint = createHmac('sha256', pepper).update('meridian key pepper').digest();
-  const stored = db.prepare('SELECT fingerprint FROM pepper_check').get()?.['fingerprint'];
-  if (stored === undefined) {
-    db.prepare('INSERT INTO pepper_check (fingerprint) VALUES (?)').run(fingerprint);
-  } else if (!(stored instanceof Uint8Array) || !fingerprint.equals(stored)) {
-    const message = `The keys in ${path} were made with other secrets than those of this data directory. Restore secrets.json from a backup.`;
-    throw new MeridianError('conflict', { message });
+function refuseNetworks(networks: readonly string[] | null | undefined): void {
+  for (const [i, network] of (networks ?? []).entries()) {
+    if (isNetwork(network)) continue;
+    throw new MeridianError('invalid_value', { param: `networks[${i}]`, message: `Invalid value for 'networks[${i}]': expected an address or a network, as "10.0.0.0/8" or "2001:db8::/32", got "${network.slice(0, 60)}".` });
   }
 }
 

@@ -20,6 +20,7 @@ interface BooksAt {
   readonly sealKey: Buffer;
   readonly journal: Journal;
   readonly billing: GatewayConfig['billing'];
+  readonly projectNames: () => Readonly<Record<string, string>>;
 }
 
 const SHIP_MS = 1_000;
@@ -27,7 +28,7 @@ const EXPIRE_MS = 1_000;
 
 /** Opens the ledger and brings it up to the journal, so that what may be spent is known before the first request. */
 export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: Clock; readonly log: Logger }, teardown: Teardown): Promise<Books> {
-  const { ledgerPath: path, journalPath, source, sealKey, journal, billing } = at;
+  const { ledgerPath: path, journalPath, source, sealKey, journal, billing, projectNames } = at;
   const ledger = teardown.add(await openLedger({ path, journalPath, source, sealKey }));
   await ledger.ship(clock.wallMs());
   const spending = new Spending(await ledger.spendingState(clock.wallMs()), ({ budget, period, percent }) => {
@@ -50,12 +51,12 @@ export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: C
     },
   });
   const desk = new BillingDesk({ ledger, spending, feed, clock });
-  const invoices = new InvoiceDesk({ ledger, spending, feed, clock, terms: () => invoiceTerms(billing) });
+  const invoices = new InvoiceDesk({ ledger, spending, feed, clock, terms: () => invoiceTerms(billing, projectNames()) });
   return { ledger, feed, spending, desk, invoices };
 }
 
-function invoiceTerms({ seller, footer, invoicePrefix, creditNotePrefix, dueDays }: GatewayConfig['billing']): InvoiceTerms {
-  return { seller: seller === undefined ? null : partyOf(seller), footer, invoicePrefix, creditNotePrefix, dueDays, projectNames: {} };
+function invoiceTerms({ seller, footer, invoicePrefix, creditNotePrefix, dueDays }: GatewayConfig['billing'], projectNames: Readonly<Record<string, string>>): InvoiceTerms {
+  return { seller: seller === undefined ? null : partyOf(seller), footer, invoicePrefix, creditNotePrefix, dueDays, projectNames };
 }
 
 function partyOf({ name, address, country, taxIds, email }: NonNullable<GatewayConfig['billing']['seller']>): Party {

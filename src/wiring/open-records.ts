@@ -1,4 +1,4 @@
-import { cacheSalts, openKeyStore, type KeyStore } from '../accounts/index.ts';
+import { cacheSalts, openAccounts, type Accounts, type KeyStore } from '../accounts/index.ts';
 import { openJournal, type Journal } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger } from '../core/index.ts';
@@ -8,6 +8,7 @@ import type { Teardown } from './teardown.ts';
 
 /** What survives a restart: keys, the usage journal and the books, in the data directory. */
 export interface Records extends Books {
+  readonly accounts: Accounts;
   readonly keys: KeyStore;
   readonly journal: Journal;
   readonly cacheSalt: (organization: string) => string;
@@ -20,12 +21,13 @@ export async function openRecords(
 ): Promise<Records> {
   const directory = teardown.add(openDataDirectory(config.dataDir));
   const { keyPepper, cacheSaltSecret } = directory.secrets;
-  const keys = teardown.add(openKeyStore({ path: directory.path('accounts.sqlite'), pepper: keyPepper, clock, log }));
+  const accounts = teardown.add(openAccounts({ path: directory.path('accounts.sqlite'), pepper: keyPepper, clock, log }));
+  const { keys } = accounts;
   const { groupCommitMs, streamGroupCommitMs } = config.journal;
   const path = directory.path('journal.sqlite');
   const journal = teardown.add(await openJournal({ path, groupCommitMs, streamGroupCommitMs, clock, log }));
   const ledgerPath = directory.path('ledger.sqlite');
   const sealKey = deriveKey(keyPepper, 'ledger seals');
-  const books = await openBooks({ ledgerPath, journalPath: path, source: config.gateway.id, sealKey, journal, billing: config.billing }, { clock, log }, teardown);
-  return { keys, journal, ...books, cacheSalt: cacheSalts(cacheSaltSecret) };
+  const books = await openBooks({ ledgerPath, journalPath: path, source: config.gateway.id, sealKey, journal, billing: config.billing, projectNames: () => accounts.tenants.projectNames() }, { clock, log }, teardown);
+  return { accounts, keys, journal, ...books, cacheSalt: cacheSalts(cacheSaltSecret) };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { cacheSalts, openKeyStore, parseApiKey, type KeyStore } from '../../src/accounts/index.ts';
+import { cacheSalts, openAccounts, parseApiKey, type Accounts, type KeyStore } from '../../src/accounts/index.ts';
 import { newApiKey } from '../../src/accounts/api-key.ts';
 import { noLog, type Clock } from '../../src/core/index.ts';
 
@@ -14,6 +14,7 @@ const START_MS = 1_760_000_000_000;
 let root: string;
 let nowMs: number;
 let flush: () => void;
+let accounts: Accounts;
 let store: KeyStore;
 
 const clock: Clock = {
@@ -27,7 +28,8 @@ const clock: Clock = {
 };
 
 function open(pepper = PEPPER): KeyStore {
-  return openKeyStore({ path: join(root, 'accounts.sqlite'), pepper, clock, log: noLog });
+  accounts = openAccounts({ path: join(root, 'accounts.sqlite'), pepper, clock, log: noLog });
+  return accounts.keys;
 }
 
 beforeEach(() => {
@@ -36,7 +38,7 @@ beforeEach(() => {
   store = open();
 });
 afterEach(() => {
-  store.close();
+  accounts.close();
   rmSync(root, { recursive: true });
 });
 
@@ -62,7 +64,7 @@ test('a created key authenticates, also after a restart, and is stored nowhere',
   });
   expect(record.id).toMatch(/^key_[0-9A-Z]{26}$/);
   expect(store.authenticate(secret, nowMs)).toMatchObject({ kind: 'ok', key: { id: record.id } });
-  store.close();
+  accounts.close();
   expect(readFileSync(join(root, 'accounts.sqlite')).includes(secret.slice(8, 50))).toBe(false);
   store = open();
   expect(store.authenticate(secret, nowMs)).toMatchObject({ kind: 'ok', key: { id: record.id } });

@@ -27,6 +27,7 @@ const WHY = {
   unknown: 'Incorrect API key provided.',
   revoked: 'This API key was revoked.',
   expired: 'This API key has expired.',
+  archived: 'The project of this API key is archived.',
 } as const;
 
 function refuseMismatch(named: string | string[] | undefined, actual: string, header: string): void {
