@@ -6,7 +6,7 @@ import { keyRecordOf, type ApiKeyRecord } from './api-key-record.ts';
 import { isNetwork } from './address-rule.ts';
 import { SYSTEM, type Actor, type AuditLog } from './audit-log.ts';
 import { Authenticator, JOINED_KEYS, type Authentication, type KeyStoreOptions } from './authenticator.ts';
-import { DEFAULT_ORGANIZATION } from './tenant.ts';
+import { DEFAULT_ORGANIZATION, defaultProject } from './tenant.ts';
 import type { TenantStore } from './tenant-store.ts';
 
 export interface NewKey {
@@ -31,7 +31,7 @@ export interface NewKey {
 }
 
 /** What can be changed of a key; what is undefined stays. */
-export type KeyChange = Partial<{ [Field in 'name' | 'scopes' | 'networks' | 'limits' | 'expiresAtMs' | 'models' | 'regions']: NewKey[Field] }>;
+export type KeyChange = { readonly [Field in 'name' | 'scopes' | 'networks' | 'limits' | 'expiresAtMs' | 'models' | 'regions']?: NewKey[Field] | undefined };
 
 export interface CreatedKey {
   readonly record: ApiKeyRecord;
@@ -182,7 +182,9 @@ export class KeyStore {
   #insert(id: string, secret: string, wanted: NewKey, replaces: string | null, by: Actor): void {
     const kind = wanted.kind ?? 'live';
     const organization = wanted.organization ?? DEFAULT_ORGANIZATION;
-    const project = this.#tenants.ensureProject(organization, wanted.project);
+    this.#tenants.ensureOrganization(organization);
+    // An administrator's key is in no project.
+    const project = kind === 'admin' ? defaultProject(organization) : this.#tenants.ensureProject(organization, wanted.project);
     const scopes = wanted.scopes ?? [kind === 'admin' ? 'admin' : 'inference'];
     const columns: Record<string, SQLInputValue> = {
       id,

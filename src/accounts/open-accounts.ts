@@ -6,6 +6,7 @@ import { ACCOUNT_MIGRATIONS } from './account-schema.ts';
 import { AuditLog } from './audit-log.ts';
 import type { KeyStoreOptions } from './authenticator.ts';
 import { KeyStore } from './key-store.ts';
+import { DEFAULT_ORGANIZATION } from './tenant.ts';
 import { TenantStore } from './tenant-store.ts';
 
 export interface AccountsOptions extends KeyStoreOptions {
@@ -29,6 +30,7 @@ export function openAccounts(options: AccountsOptions): Accounts {
     checkPepper(db, options);
     const audit = new AuditLog(db, deriveKey(pepper, 'audit log'), clock);
     const tenants = new TenantStore({ db, audit, clock, onChange: () => keys.forget() });
+    tenants.ensureProject(DEFAULT_ORGANIZATION, undefined);
     const keys = new KeyStore(db, tenants, audit, options);
     return {
       keys,

@@ -136,10 +136,14 @@ export class TenantStore {
     });
   }
 
+  ensureOrganization(id: string): void {
+    if (this.organization(id) === null) this.#insertOrganization(id, id, parseLimits('{}'));
+  }
+
   /** The project of a new key, made when it is named for the first time. Throws `invalid_value` when it is another organization's. */
   ensureProject(organization: string, wanted: string | undefined): string {
     const id = wanted ?? defaultProject(organization);
-    if (this.organization(organization) === null) this.#insertOrganization(organization, organization, parseLimits('{}'));
+    this.ensureOrganization(organization);
     const project = this.project(id);
     if (project === null) this.#insertProject(id, organization, id);
     else if (project.organization !== organization) throw new MeridianError('invalid_value', { param: 'project', message: `The project ${id} is not one of ${organization}.` });

@@ -41,7 +41,7 @@ export async function serve(
   const shown = answerHeaders(request, deps);
   const reply = new ClientReply(response, shown.read, request.startedMs);
   try {
-    const key = authenticate(request.headers, deps);
+    const key = authenticate(request.headers, response.socket?.remoteAddress, endpoint, deps);
     shown.organization = key.organization;
     const ask = validate(request, key, deps);
     if (ask.streamed) reply.becomeStream();

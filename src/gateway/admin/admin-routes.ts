@@ -1,8 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { KeyStore } from '../../accounts/index.ts';
+import type { FastifyInstance } from 'fastify';
+import type { Accounts, KeyStore } from '../../accounts/index.ts';
 import type { BillingDesk, Journal, LedgerService } from '../../billing/index.ts';
-import { MeridianError } from '../../core/index.ts';
 import type { Fleet } from '../../health/index.ts';
 import type { ModelAlias } from '../model-alias.ts';
 import type { ModelOptions } from '../options.ts';
@@ -10,11 +8,17 @@ import type { RouteLog } from '../route-log.ts';
 import { fleetRoutes, type FleetOperations } from './fleet-routes.ts';
 import { healthRoutes, type HealthProbes } from './health-routes.ts';
 import { keyRoutes } from './key-routes.ts';
+import { identify, refuseOrganizations } from './admin-identity.ts';
+import { adminKeyRoutes } from './admin-key-routes.ts';
+import { auditLogRoutes } from './audit-log-routes.ts';
 import { budgetRoutes, type BudgetDeps } from './budget-routes.ts';
 import { costsRoutes } from './costs-routes.ts';
 import { creditRoutes, type CreditDeps } from './credit-routes.ts';
 import { customerRoutes, type CustomerDeps } from './customer-routes.ts';
 import { invoiceRoutes, type InvoiceDeps } from './invoice-routes.ts';
+import { organizationRoutes } from './organization-routes.ts';
+import { projectKeyRoutes } from './project-key-routes.ts';
+import { projectRoutes } from './project-routes.ts';
 import { requestRoutes } from './request-routes.ts';
 import { schemaCheck } from './schema-check.ts';
 import { usageRoutes, type UsageDeps } from './usage-routes.ts';
@@ -24,6 +28,7 @@ type BillingDeps = BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps;
 export interface AdminDeps extends HealthProbes, FleetOperations, UsageDeps, BillingDeps {
   readonly adminKey: string;
   readonly keys: KeyStore;
+  readonly accounts: Accounts;
   readonly ledger: LedgerService;
   readonly desk: BillingDesk;
   readonly journal: Journal;
@@ -35,33 +40,42 @@ export interface AdminDeps extends HealthProbes, FleetOperations, UsageDeps, Bil
   readonly isUnderWay: (request: string) => boolean;
 }
 
-/** Administration: health and metrics open to the listener's network, everything under `/admin/` and `/v1/` behind the admin key. */
+/**
+ * Administration: health and metrics open to the listener's network, everything else behind admin keys. What stands under
+ * `/v1/organization/` is open to an organization's administrators, for their own; what stands under `/admin/` to the operator.
+ */
 export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
   app.setValidatorCompiler(schemaCheck);
   healthRoutes(app, deps);
+  const { tenants, audit } = deps.accounts;
+  const wallMs = (): number => deps.clock.wallMs();
   void app.register((admin, _options, done) => {
-    admin.addHook('onRequest', (request, _reply, next) => next(refuseStranger(request, deps.adminKey) ?? undefined));
-    keyRoutes(admin, deps);
-    requestRoutes(admin, deps);
-    fleetRoutes(admin, deps);
+    admin.addHook('onRequest', (request, _reply, next) => {
+      identify(request, deps);
+      next();
+    });
     usageRoutes(admin, deps);
     costsRoutes(admin, deps);
-    creditRoutes(admin, deps);
-    budgetRoutes(admin, deps);
-    customerRoutes(admin, deps);
-    invoiceRoutes(admin, deps);
+    projectRoutes(admin, { tenants, modelNames: [...deps.models.keys()] });
+    projectKeyRoutes(admin, { tenants, keys: deps.keys, wallMs });
+    adminKeyRoutes(admin, { keys: deps.keys, wallMs });
+    auditLogRoutes(admin, { audit });
     done();
   });
-}
-
-function refuseStranger(request: FastifyRequest, adminKey: string): MeridianError | null {
-  const presented = sha256(request.headers.authorization ?? '');
-  if (timingSafeEqual(presented, sha256(`Bearer ${adminKey}`))) return null;
-  const isGiven = request.headers.authorization !== undefined;
-  const message = isGiven ? 'Incorrect admin key provided.' : "Send the admin key in the header 'Authorization: Bearer …'.";
-  return new MeridianError('invalid_api_key', { message });
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  void app.register((operator, _options, done) => {
+    operator.addHook('onRequest', (request, _reply, next) => {
+      identify(request, deps);
+      refuseOrganizations(request);
+      next();
+    });
+    organizationRoutes(operator, { tenants });
+    keyRoutes(operator, deps);
+    requestRoutes(operator, deps);
+    fleetRoutes(operator, deps);
+    creditRoutes(operator, deps);
+    budgetRoutes(operator, deps);
+    customerRoutes(operator, deps);
+    invoiceRoutes(operator, deps);
+    done();
+  });
 }

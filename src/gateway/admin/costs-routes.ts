@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import type { UsageSum } from '../../billing/index.ts';
 import { sumOf, usdText, type FemtoUsd } from '../../core/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
-import { tenantOf } from './admin-tenant.ts';
+import { tenantOf } from './admin-identity.ts';
 import { bucketsOf, CostsQuery, DIMENSIONS } from './usage-query-schema.ts';
 import { bucketList, type UsageDeps } from './usage-routes.ts';
 

@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
-import type { ApiKeyRecord } from '../../accounts/index.ts';
+import type { ApiKeyRecord, KeyChange } from '../../accounts/index.ts';
 import { MeridianError, PRIORITIES } from '../../core/index.ts';
 import type { AdminDeps } from './admin-routes.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
+import { actorOf } from './admin-identity.ts';
+import { LimitsBody, limitsObject, LimitsObject, limitsOf } from './limit-fields.ts';
 import { DEFAULT_LIMIT, Page, type PageQuery } from './page-query.ts';
 
 const Names = Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }), Type.Null()]);
@@ -14,15 +16,25 @@ const Time = Type.Union([Type.Integer({ minimum: 0, maximum: END_OF_9999_S }), T
 const PriorityMax = Type.Enum([...PRIORITIES], { description: 'The highest class that its requests may ask for.' });
 const Tenant = (what: string) => Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: what });
 
+const Networks = Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 100 }), Type.Null()], { description: 'Networks it may be used from, as 10.0.0.0/8; null: anywhere.' });
+const Scopes = Type.Array(Type.Enum(['inference', 'chat.completions', 'completions', 'embeddings']), { minItems: 1, description: 'inference, which is all endpoints, or some of them.' });
+
+const CHANGEABLE = {
+  regions: Type.Optional(Names),
+  models: Type.Optional(Names),
+  scopes: Type.Optional(Scopes),
+  networks: Type.Optional(Networks),
+  limits: Type.Optional(LimitsBody),
+  expires_at: Type.Optional(Time),
+};
+
 const NewKeyBody = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 200 }),
-    regions: Type.Optional(Names),
-    models: Type.Optional(Names),
+    ...CHANGEABLE,
     organization: Type.Optional(Tenant('Whose key it is; org_default without it.')),
     project: Type.Optional(Tenant('proj_default without it.')),
     priority_max: Type.Optional(PriorityMax),
-    expires_at: Type.Optional(Time),
   },
   { additionalProperties: false },
 );
@@ -36,6 +48,11 @@ const KeyObject = Type.Object({
   project: Type.String(),
   regions: Names,
   models: Names,
+  scopes: Type.Array(Type.String()),
+  networks: Networks,
+  limits: LimitsObject,
+  service_account: Type.Union([Type.String(), Type.Null()]),
+  replaces: Type.Union([Type.String(), Type.Null()], { description: 'The key that it was made in place of.' }),
   priority_max: PriorityMax,
   created_at: Type.Integer(),
   expires_at: Time,
@@ -49,6 +66,12 @@ const CreatedKey = Type.Object({
 });
 
 const KeyList = Type.Object({ object: Type.Literal('list'), data: Type.Array(KeyObject), has_more: Type.Boolean() });
+const KeyChangeBody = Type.Object({ name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })), ...CHANGEABLE }, { additionalProperties: false });
+const RotateBody = Type.Object(
+  { grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 366 * 86_400, description: 'How long the old key stays good; a day without it.' })) },
+  { additionalProperties: false },
+);
+const DAY_S = 86_400;
 const KeyParams = Type.Object({ id: Type.String() });
 
 /** API keys: made, listed, revoked. */
@@ -57,14 +80,8 @@ export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<
   const known = [...models.keys(), ...aliases.keys()];
   const create = { summary: 'Create an API key', tags, body: NewKeyBody, response: { 201: CreatedKey, ...ERRORS } };
   app.post<{ Body: Static<typeof NewKeyBody> }>('/admin/v1/keys', { schema: create }, (request, reply) => {
-    const { name, regions, models: wanted, organization, project, priority_max: priorityMax, expires_at: expiresAt } = request.body;
-    const stranger = wanted?.find((model) => !known.includes(model));
-    if (stranger !== undefined) {
-      const message = `There is no model '${stranger}'; this gateway has ${known.join(', ')}.`;
-      throw new MeridianError('invalid_value', { param: 'models', message });
-    }
-    const expiresAtMs = expiresAt == null ? null : expiresAt * 1000;
-    const { record, secret } = keys.create({ name, regions, models: wanted, organization, project, priorityMax, expiresAtMs });
+    const { name, organization, project, priority_max: priorityMax } = request.body;
+    const { record, secret } = keys.create({ name, organization, project, priorityMax, ...changes(request.body, known) }, actorOf(request));
     void reply.status(201);
     return { ...keyObject(record), key: secret };
   });
@@ -76,12 +93,43 @@ export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<
     return { object: 'list', data: records.map(keyObject), has_more: hasMore };
   });
 
-  const revoke = { summary: 'Revoke an API key', tags, params: KeyParams, response: { 200: KeyObject, ...ERRORS } };
-  app.delete<{ Params: Static<typeof KeyParams> }>('/admin/v1/keys/:id', { schema: revoke }, (request) => {
-    const record = keys.revoke(request.params.id);
+  const get = { summary: 'Retrieve an API key', tags, params: KeyParams, response: { 200: KeyObject, ...ERRORS } };
+  app.get<{ Params: Static<typeof KeyParams> }>('/admin/v1/keys/:id', { schema: get }, (request) => {
+    const record = keys.get(request.params.id);
     if (record === null) throw new MeridianError('not_found', { message: `There is no key '${request.params.id}'.`, param: 'id' });
     return keyObject(record);
   });
+
+  const change = { summary: 'Change an API key', tags, params: KeyParams, body: KeyChangeBody, response: { 200: KeyObject, ...ERRORS } };
+  app.post<{ Params: Static<typeof KeyParams>; Body: Static<typeof KeyChangeBody> }>('/admin/v1/keys/:id', { schema: change }, (request) =>
+    keyObject(keys.update(request.params.id, { name: request.body.name, ...changes(request.body, known) }, actorOf(request))),
+  );
+
+  const rotate = { summary: 'Put a new API key in the place of an old one', tags, params: KeyParams, body: RotateBody, response: { 201: CreatedKey, ...ERRORS } };
+  app.post<{ Params: Static<typeof KeyParams>; Body: Static<typeof RotateBody> }>('/admin/v1/keys/:id/rotate', { schema: rotate }, (request, reply) => {
+    const { record, secret } = keys.rotate(request.params.id, (request.body.grace_seconds ?? DAY_S) * 1_000, actorOf(request));
+    void reply.status(201);
+    return { ...keyObject(record), key: secret };
+  });
+
+  const revoke = { summary: 'Revoke an API key', tags, params: KeyParams, response: { 200: KeyObject, ...ERRORS } };
+  app.delete<{ Params: Static<typeof KeyParams> }>('/admin/v1/keys/:id', { schema: revoke }, (request) => {
+    const record = keys.revoke(request.params.id, actorOf(request));
+    if (record === null) throw new MeridianError('not_found', { message: `There is no key '${request.params.id}'.`, param: 'id' });
+    return keyObject(record);
+  });
+}
+
+/** What a body says of the fields that can be changed. Throws `invalid_value` for a model that is not known. */
+function changes(body: Static<typeof KeyChangeBody>, known: readonly string[]): Omit<KeyChange, 'name'> {
+  const { regions, models, scopes, networks, limits, expires_at: expiresAt } = body;
+  const stranger = models?.find((model) => !known.includes(model));
+  if (stranger !== undefined) {
+    const message = `There is no model '${stranger}'; this gateway has ${known.join(', ')}.`;
+    throw new MeridianError('invalid_value', { param: 'models', message });
+  }
+  const expiresAtMs = typeof expiresAt === 'number' ? expiresAt * 1_000 : expiresAt;
+  return { regions, models, scopes, networks, limits: limits === undefined ? undefined : limitsOf(limits), expiresAtMs };
 }
 
 function keyObject(key: ApiKeyRecord): Static<typeof KeyObject> {
@@ -94,6 +142,11 @@ function keyObject(key: ApiKeyRecord): Static<typeof KeyObject> {
     project: key.project,
     regions: key.regions === null ? null : [...key.regions],
     models: key.models === null ? null : [...key.models],
+    scopes: [...key.scopes],
+    networks: key.networks === null ? null : [...key.networks],
+    limits: limitsObject(key.limits.key),
+    service_account: key.serviceAccount,
+    replaces: key.replaces,
     priority_max: key.priorityMax,
     created_at: Math.floor(key.createdAtMs / 1000),
     expires_at: seconds(key.expiresAtMs),

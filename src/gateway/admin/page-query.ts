@@ -31,3 +31,8 @@ export function listOf<Item extends { readonly id: string }>(items: readonly Ite
   const data = items.slice(0, limit);
   return { object: 'list' as const, data, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null, has_more: items.length > limit };
 }
+
+/** A page as a store has it. */
+export function pageObject<Item, Shown extends { readonly id: string }>({ items, hasMore }: { readonly items: readonly Item[]; readonly hasMore: boolean }, show: (item: Item) => Shown) {
+  return { ...listOf(items.map(show), items.length), has_more: hasMore };
+}

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import type { Endpoint, Ledger, LedgerFeed, UsageQuery, UsageSum } from '../../billing/index.ts';
 import type { Clock } from '../../core/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
-import { tenantOf } from './admin-tenant.ts';
+import { tenantOf } from './admin-identity.ts';
 import { bucketsOf, CompletionsQuery, DIMENSIONS, EmbeddingsQuery, type Buckets } from './usage-query-schema.ts';
 
 export interface UsageDeps {

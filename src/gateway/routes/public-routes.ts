@@ -108,7 +108,7 @@ function modelsOf(request: FastifyRequest, reply: FastifyReply, deps: GatewayDep
 function keyOf(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): ApiKeyRecord {
   const received = receive('chat.completions', request.headers, NO_BODY, deps.clock);
   const shown = answerHeaders(received, deps);
-  const key = authenticate(request.headers, deps);
+  const key = authenticate(request.headers, request.raw.socket.remoteAddress, null, deps);
   shown.organization = key.organization;
   void reply.headers(shown.read());
   return key;
