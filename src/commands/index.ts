@@ -21,8 +21,12 @@ export const COMMANDS: Readonly<Record<string, { readonly summary: string; reado
     load: async () => (await import('./sim-engine-command.ts')).simEngineCommand,
   },
   keys: {
-    summary: 'make, list and revoke API keys',
+    summary: 'make, list, rotate and revoke API keys',
     load: async () => (await import('./keys-command.ts')).keysCommand,
+  },
+  audit: {
+    summary: 'verify or list the audit log',
+    load: async () => (await import('./audit-command.ts')).auditCommand,
   },
   invoice: {
     summary: 'get the invoice of a month, or what it would say now',

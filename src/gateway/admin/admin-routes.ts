@@ -10,6 +10,7 @@ import { healthRoutes, type HealthProbes } from './health-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { identify, refuseOrganizations } from './admin-identity.ts';
 import { adminKeyRoutes } from './admin-key-routes.ts';
+import { noteIn } from './audited.ts';
 import { auditLogRoutes } from './audit-log-routes.ts';
 import { budgetRoutes, type BudgetDeps } from './budget-routes.ts';
 import { costsRoutes } from './costs-routes.ts';
@@ -23,7 +24,7 @@ import { requestRoutes } from './request-routes.ts';
 import { schemaCheck } from './schema-check.ts';
 import { usageRoutes, type UsageDeps } from './usage-routes.ts';
 
-type BillingDeps = BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps;
+type BillingDeps = Omit<BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps, 'note'>;
 
 export interface AdminDeps extends HealthProbes, FleetOperations, UsageDeps, BillingDeps {
   readonly adminKey: string;
@@ -71,11 +72,12 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     organizationRoutes(operator, { tenants });
     keyRoutes(operator, deps);
     requestRoutes(operator, deps);
-    fleetRoutes(operator, deps);
-    creditRoutes(operator, deps);
-    budgetRoutes(operator, deps);
-    customerRoutes(operator, deps);
-    invoiceRoutes(operator, deps);
+    const noting = { ...deps, note: noteIn(audit) };
+    fleetRoutes(operator, noting);
+    creditRoutes(operator, noting);
+    budgetRoutes(operator, noting);
+    customerRoutes(operator, noting);
+    invoiceRoutes(operator, noting);
     done();
   });
 }

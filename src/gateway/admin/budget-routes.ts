@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { BillingDesk, BudgetScope, BudgetState, Ledger } from '../../billing/index.ts';
 import { MeridianError, usdText, type Clock } from '../../core/index.ts';
+import type { NoteAct } from './audited.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { Currency, Dollars, dollars, ExactDollars, OrganizationId, seconds } from './money-fields.ts';
 import { DEFAULT_LIMIT, listOf, ListPage, listSchema, type ListPageQuery } from './page-query.ts';
@@ -10,6 +11,7 @@ export interface BudgetDeps {
   readonly desk: Pick<BillingDesk, 'addBudget' | 'archiveBudget' | 'budget'>;
   readonly ledger: Pick<Ledger, 'budgets'>;
   readonly clock: Clock;
+  readonly note: NoteAct;
 }
 
 const WARN_PERCENTS = [80, 100];
@@ -50,7 +52,7 @@ const BudgetObject = Type.Object({
 const Params = Type.Object({ id: Type.String() });
 
 /** What may be spent by an organization, a project or a key, in a month or in all. */
-export function budgetRoutes(app: FastifyInstance, { desk, ledger, clock }: BudgetDeps): void {
+export function budgetRoutes(app: FastifyInstance, { desk, ledger, clock, note }: BudgetDeps): void {
   const tags = ['billing'];
   const create = { summary: 'Create a budget', tags, body: NewBudgetBody, response: { 201: BudgetObject, ...ERRORS } };
   app.post<{ Body: Static<typeof NewBudgetBody> }>('/admin/v1/budgets', { schema: create }, async (request, reply) => {
@@ -67,6 +69,7 @@ export function budgetRoutes(app: FastifyInstance, { desk, ledger, clock }: Budg
       isHard: hard,
       warnPercents: [...new Set(percents)].toSorted((a, b) => a - b),
     });
+    note(request, { type: 'budget.created', organization, resource: state.budget.id, detail: { scope, scope_id: state.budget.scopeId, period, amount_usd: amount, hard } });
     void reply.status(201);
     return budgetObject(state);
   });
@@ -81,7 +84,11 @@ export function budgetRoutes(app: FastifyInstance, { desk, ledger, clock }: Budg
   app.get<{ Params: Static<typeof Params> }>('/admin/v1/budgets/:id', { schema: get }, async (request) => budgetObject(await desk.budget(request.params.id)));
 
   const archive = { summary: 'Archive a budget', tags, params: Params, response: { 200: BudgetObject, ...ERRORS } };
-  app.delete<{ Params: Static<typeof Params> }>('/admin/v1/budgets/:id', { schema: archive }, async (request) => budgetObject(await desk.archiveBudget(request.params.id)));
+  app.delete<{ Params: Static<typeof Params> }>('/admin/v1/budgets/:id', { schema: archive }, async (request) => {
+    const state = await desk.archiveBudget(request.params.id);
+    note(request, { type: 'budget.archived', organization: state.budget.organization, resource: state.budget.id, detail: {} });
+    return budgetObject(state);
+  });
 }
 
 function budgetObject({ budget, spent }: BudgetState): Static<typeof BudgetObject> {

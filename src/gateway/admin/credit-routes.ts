@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { BillingDesk, Credit, Ledger } from '../../billing/index.ts';
 import { usdText } from '../../core/index.ts';
+import type { NoteAct } from './audited.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { Currency, Dollars, dollars, ExactDollars, OrganizationId, seconds } from './money-fields.ts';
 import { DEFAULT_LIMIT, listOf, ListPage, listSchema, type ListPageQuery } from './page-query.ts';
@@ -9,6 +10,7 @@ import { DEFAULT_LIMIT, listOf, ListPage, listSchema, type ListPageQuery } from 
 export interface CreditDeps {
   readonly desk: Pick<BillingDesk, 'addCredit'>;
   readonly ledger: Pick<Ledger, 'credits'>;
+  readonly note: NoteAct;
 }
 
 const NewCreditBody = Type.Object(
@@ -33,12 +35,13 @@ const CreditObject = Type.Object({
 });
 
 /** Credit that was paid or granted: added to, never changed. */
-export function creditRoutes(app: FastifyInstance, { desk, ledger }: CreditDeps): void {
+export function creditRoutes(app: FastifyInstance, { desk, ledger, note: noteAct }: CreditDeps): void {
   const tags = ['billing'];
   const create = { summary: 'Add credit', tags, body: NewCreditBody, response: { 201: CreditObject, ...ERRORS } };
   app.post<{ Body: Static<typeof NewCreditBody> }>('/admin/v1/credits', { schema: create }, async (request, reply) => {
     const { organization, amount_usd: amount, kind = 'granted', note = '' } = request.body;
     const credit = await desk.addCredit({ organization, kind: kind === 'paid' ? 'paid' : 'granted', amount: dollars(amount, 'amount_usd'), note });
+    noteAct(request, { type: 'credit.created', organization, resource: credit.id, detail: { kind: credit.kind, amount_usd: amount, note } });
     void reply.status(201);
     return creditObject(credit);
   });

@@ -2,12 +2,14 @@ import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { PartySchema, TaxRateSchema, type Balance, type BillingDesk, type Customer, type Ledger, type Party, type TaxRate } from '../../billing/index.ts';
 import { usdText, type FemtoUsd } from '../../core/index.ts';
+import type { NoteAct } from './audited.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { ExactDollars, OrganizationId } from './money-fields.ts';
 
 export interface CustomerDeps {
   readonly desk: Pick<BillingDesk, 'putCustomer' | 'balance' | 'held'>;
   readonly ledger: Pick<Ledger, 'customer'>;
+  readonly note: NoteAct;
 }
 
 const Terms = Type.Enum(['postpaid', 'prepaid'], { description: 'Invoiced after the month, or served as long as there is credit.' });
@@ -39,7 +41,7 @@ const CustomerObject = Type.Object({
 const Params = Type.Object({ organization: OrganizationId });
 
 /** How an organization is charged, and what it has and owes. */
-export function customerRoutes(app: FastifyInstance, { desk, ledger }: CustomerDeps): void {
+export function customerRoutes(app: FastifyInstance, { desk, ledger, note }: CustomerDeps): void {
   const tags = ['billing'];
   const path = '/admin/v1/customers/:organization';
   const get = { summary: 'How an organization is charged, and what it has and owes', tags, params: Params, response: { 200: CustomerObject, ...ERRORS } };
@@ -54,6 +56,7 @@ export function customerRoutes(app: FastifyInstance, { desk, ledger }: CustomerD
     const before = await ledger.customer(organization);
     const { terms = before.terms, buyer = before.buyer, taxes = before.taxes } = request.body;
     const customer = await desk.putCustomer({ organization, terms: terms === 'prepaid' ? 'prepaid' : 'postpaid', buyer, taxes });
+    note(request, { type: 'customer.updated', organization, resource: organization, detail: { ...request.body } });
     return customerObject(customer, await desk.balance(organization), desk.held(organization));
   });
 }

@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { MeridianError } from '../../core/index.ts';
 import type { Fleet, Replica } from '../../health/index.ts';
+import { listOf, listSchema, Page } from './page-query.ts';
+import type { NoteAct } from './audited.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 
 export interface FleetOperations {
@@ -33,17 +35,23 @@ const ReplicaObject = Type.Object({
   decode_tokens_per_s: OrNull,
 });
 
-const ReplicaList = Type.Object({ object: Type.Literal('list'), data: Type.Array(ReplicaObject), has_more: Type.Boolean() });
+const REPLICAS_MAX = 1_000;
+const FleetPage = Type.Object(
+  { ...Page.properties, limit: Type.Optional(Type.Integer({ minimum: 1, maximum: REPLICAS_MAX, description: `${REPLICAS_MAX} without it.` })) },
+  { additionalProperties: false },
+);
 const NodeParams = Type.Object({ node: Type.String() });
 const Operated = Type.Object({ node: Type.String(), operation: Type.String() });
 
 /** The fleet as this gateway sees it, and the operations on its nodes. */
-export function fleetRoutes(app: FastifyInstance, deps: FleetOperations & { readonly fleet: Fleet }): void {
+export function fleetRoutes(app: FastifyInstance, deps: FleetOperations & { readonly fleet: Fleet; readonly note: NoteAct }): void {
   const tags = ['fleet'];
-  const list = { summary: 'List replicas', tags, response: { 200: ReplicaList, ...ERRORS } };
-  app.get('/admin/v1/fleet', { schema: list }, () => {
-    const data = deps.fleet.all().map(replicaObject);
-    return { object: 'list', data: data.sort((a, b) => (a.id < b.id ? -1 : 1)), has_more: false };
+  const list = { summary: 'List replicas', tags, querystring: FleetPage, response: { 200: listSchema(ReplicaObject), ...ERRORS } };
+  app.get<{ Querystring: Static<typeof FleetPage> }>('/admin/v1/fleet', { schema: list }, (request) => {
+    const { after = '', limit = REPLICAS_MAX } = request.query;
+    const inOrder = deps.fleet.all().map(replicaObject).sort((a, b) => (a.id < b.id ? -1 : 1));
+    // Behind an id that is gone by now the list goes on all the same.
+    return listOf(inOrder.filter(({ id }) => id > after).slice(0, limit + 1), limit);
   });
 
   for (const operation of ['drain', 'resume'] as const) {
@@ -54,6 +62,7 @@ export function fleetRoutes(app: FastifyInstance, deps: FleetOperations & { read
       if (!deps.operate(node, operation)) {
         throw new MeridianError('not_found', { message: `No node '${node}' is linked to this gateway.`, param: 'node' });
       }
+      deps.note(request, { type: `fleet.${operation}`, organization: null, resource: node, detail: {} });
       void reply.status(202);
       return { node, operation };
     });

@@ -1,12 +1,14 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { INVOICE_ACTS, INVOICE_FORMATS, invoiceJson, PartySchema, renderInvoice, type Invoice, type InvoiceDesk, type InvoiceFormat } from '../../billing/index.ts';
+import type { NoteAct } from './audited.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { Dollars, dollars, ExactDollars, OrganizationId } from './money-fields.ts';
 import { DEFAULT_LIMIT, listOf, ListPage, listSchema, type ListPageQuery } from './page-query.ts';
 
 export interface InvoiceDeps {
   readonly invoices: InvoiceDesk;
+  readonly note: NoteAct;
 }
 
 const Month = Type.String({ description: 'UTC month, as 2026-11.' });
@@ -61,15 +63,17 @@ const OfMonth = Type.Object({ organization: OrganizationId, period: Month, forma
 const FormatQuery = Type.Object({ format: Format }, { additionalProperties: false });
 const CreditNoteBody = Type.Object({ amount_usd: Dollars, reason: Type.String({ minLength: 1, maxLength: 200 }) }, { additionalProperties: false });
 const Params = Type.Object({ id: Type.String() });
+const NOTED = { finalize: 'invoice.finalized', pay: 'invoice.paid', void: 'invoice.voided', write_off: 'invoice.written_off' };
 const SUMMARIES = { finalize: 'Finalize an invoice', pay: 'Note that an invoice is paid', void: 'Void an invoice', write_off: 'Note that an invoice will not be paid' };
 
 /** Invoices: drafted, previewed, finalized, and what becomes of them. */
-export function invoiceRoutes(app: FastifyInstance, { invoices }: InvoiceDeps): void {
+export function invoiceRoutes(app: FastifyInstance, { invoices, note }: InvoiceDeps): void {
   const tags = ['billing'];
   const answer = { 200: InvoiceObject, ...ERRORS };
   const create = { summary: 'Draft the invoice of a month', tags, body: NewInvoiceBody, response: { 201: InvoiceObject, ...ERRORS } };
   app.post<{ Body: Static<typeof NewInvoiceBody> }>('/admin/v1/invoices', { schema: create }, async (request, reply) => {
     const invoice = await invoices.create(request.body.organization, request.body.period);
+    note(request, { type: 'invoice.created', organization: invoice.snapshot.organization, resource: invoice.id, detail: request.body });
     void reply.status(201);
     return invoiceJson(invoice);
   });
@@ -93,13 +97,18 @@ export function invoiceRoutes(app: FastifyInstance, { invoices }: InvoiceDeps): 
 
   for (const act of INVOICE_ACTS) {
     const schema = { summary: SUMMARIES[act], tags, params: Params, response: answer };
-    app.post<{ Params: Static<typeof Params> }>(`/admin/v1/invoices/:id/${act}`, { schema }, async (request) => invoiceJson(await invoices.act(request.params.id, act)));
+    app.post<{ Params: Static<typeof Params> }>(`/admin/v1/invoices/:id/${act}`, { schema }, async (request) => {
+      const invoice = await invoices.act(request.params.id, act);
+      note(request, { type: NOTED[act], organization: invoice.snapshot.organization, resource: invoice.id, detail: { number: invoice.number } });
+      return invoiceJson(invoice);
+    });
   }
 
   const credit = { summary: 'Give a part of an invoice back', tags, params: Params, body: CreditNoteBody, response: { 201: InvoiceObject, ...ERRORS } };
   app.post<{ Params: Static<typeof Params>; Body: Static<typeof CreditNoteBody> }>('/admin/v1/invoices/:id/credit_notes', { schema: credit }, async (request, reply) => {
     const { amount_usd: amount, reason } = request.body;
     const invoice = await invoices.credit(request.params.id, dollars(amount, 'amount_usd'), reason);
+    note(request, { type: 'credit_note.created', organization: invoice.snapshot.organization, resource: invoice.creditNotes.at(-1)?.id ?? null, detail: { invoice: invoice.id, amount_usd: amount, reason } });
     void reply.status(201);
     return invoiceJson(invoice);
   });
