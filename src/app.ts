@@ -1,5 +1,6 @@
 import { HedgeBudget, InFlightLimit, RetryBudget } from './admission/index.ts';
 import { ExpectedOutput, Router, TokenRatio } from './balancer/index.ts';
+import { PriceDesk } from './billing/index.ts';
 import type { GatewayConfig } from './config/index.ts';
 import { Patience } from './health/index.ts';
 import { wait, type Clock, type Logger, type Rng } from './core/index.ts';
@@ -55,8 +56,10 @@ export async function startGateway(config: GatewayConfig, world: GatewayWorld): 
 async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teardown): Promise<Gateway> {
   const { clock, log } = world;
   const phase = { isLeaving: false, isDraining: false };
-  const prices = openPrices(config, clock);
+  const { prices, rows } = openPrices(config, clock);
   const records = await openRecords(config, world, teardown);
+  const priceDesk = new PriceDesk({ rows, prices, ledger: records.ledger, clock });
+  await priceDesk.load();
   const { metrics, telemetry } = await openTelemetry(config, world, teardown);
   const router = new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng);
   const sweep = teardown.add(new Sweep(clock, SWEEP_MS, log));
@@ -94,7 +97,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   };
   const stopCheckpoints = clock.every(config.journal.checkpointMs, () => records.journal.checkpoint(active.checkpoints(clock.now())));
   teardown.add({ close: stopCheckpoints });
-  const edges = await openEdges(config, deps, { ...records, operate, scrape: () => telemetry.scrape(), isLeaving: () => phase.isLeaving }, teardown);
+  const edges = await openEdges(config, deps, { ...records, priceDesk, operate, scrape: () => telemetry.scrape(), isLeaving: () => phase.isLeaving }, teardown);
   return {
     ...edges,
     ...records,

@@ -4,6 +4,7 @@ export { CurrentPrices } from './prices/current-prices.ts';
 export { priceBookFaults } from './prices/price-book-faults.ts';
 export { chargeOf, chargeTotal, requestPrice, type Charge, type RequestPrice } from './prices/charge.ts';
 export { PriceBook, type PriceRow, type PriceTier } from './prices/price-book.ts';
+export { PriceDesk } from './prices/price-desk.ts';
 export { priceRows } from './prices/price-rows.ts';
 export {
   type AttemptProgress,

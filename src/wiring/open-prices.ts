@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { CurrentPrices, priceBookFaults, priceRows } from '../billing/index.ts';
+import { CurrentPrices, priceBookFaults, priceRows, type PriceRow } from '../billing/index.ts';
 import { ConfigError, loadPrices, type GatewayConfig } from '../config/index.ts';
 import { instantText, type Clock } from '../core/index.ts';
 
@@ -9,7 +9,7 @@ const SHIPPED = fileURLToPath(new URL('../../config/prices.yaml', import.meta.ur
  * The prices that the gateway goes by. Throws a `ConfigError` when two hold at one time, a time between two has none, or a
  * model that is not free has none now.
  */
-export function openPrices({ pricesFile = SHIPPED, models }: Pick<GatewayConfig, 'pricesFile' | 'models'>, clock: Clock): CurrentPrices {
+export function openPrices({ pricesFile = SHIPPED, models }: Pick<GatewayConfig, 'pricesFile' | 'models'>, clock: Clock): { readonly prices: CurrentPrices; readonly rows: readonly PriceRow[] } {
   const rows = priceRows(loadPrices(pricesFile));
   const prices = new CurrentPrices(rows);
   const nowMs = clock.wallMs();
@@ -18,5 +18,5 @@ export function openPrices({ pricesFile = SHIPPED, models }: Pick<GatewayConfig,
   const missing = priceless.map(([model]) => ({ path: 'prices', message: `has none for ${model} at ${instantText(nowMs)}; add a row, or say in the gateway's configuration models.${model}.free: true` }));
   const faults = [...wrong, ...missing].map((fault) => ({ line: null, ...fault }));
   if (faults.length > 0) throw new ConfigError(pricesFile, faults);
-  return prices;
+  return { prices, rows };
 }

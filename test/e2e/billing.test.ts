@@ -117,7 +117,26 @@ describe('an invoice of this month', () => {
   });
 });
 
+describe('a price that is added', () => {
+  test('holds from its time on in place of what held then, also after a restart; the past stays as it is', async () => {
+    const from = '2999-01-01T00:00:00.000Z';
+    const body = { model: MODEL, effective_from: from, input: 1, input_cached: 2, output: 3 };
+    const { status, json } = await fleet.admin('POST', '/admin/v1/prices', body);
+    expect([status, json]).toMatchObject([201, { ...body, effective_to: null }]);
+    const rows = (await fleet.admin('GET', '/admin/v1/prices?limit=1000')).json['data'] as { effective_from: string; effective_to: string }[];
+    expect(rows.slice(-2)).toMatchObject([{ effective_to: from }, { effective_from: from, effective_to: null, input: 1 }]);
+    const first = (await fleet.admin('GET', '/admin/v1/prices?limit=1')).json;
+    expect(first).toMatchObject({ has_more: true, data: [rows[0]] });
+    expect(await fleet.admin('POST', '/admin/v1/prices', { ...body, effective_from: '2998-01-01T00:00:00Z', input: 9 })).toMatchObject({ status: 400, json: { error: { param: 'effective_from', message: expect.stringContaining('overlaps') } } });
+    expect(await fleet.admin('POST', '/admin/v1/prices', { ...body, effective_from: '2020-01-01T00:00:00Z' })).toMatchObject({ status: 400, json: { error: { param: 'effective_from', message: expect.stringContaining('past') } } });
+  });
+});
+
 test.each([
+  ['POST', '/admin/v1/prices', { model: MODEL, effective_from: '2999-06-01 00:00', input: 1, input_cached: 1, output: 1 }, 'effective_from'],
+  ['POST', '/admin/v1/prices', { model: MODEL, effective_from: '2999-06-01T00:00:00Z', input: 0.07, input_cached: 1, output: 1 }, 'input'],
+  ['POST', '/admin/v1/prices', { model: MODEL, effective_from: '2999-06-01T00:00:00Z', input: -1, input_cached: 1, output: 1 }, 'input'],
+  ['POST', '/admin/v1/prices', { model: MODEL, effective_from: '2999-06-01T00:00:00Z', currency: 'EUR', input: 1, input_cached: 1, output: 1 }, 'currency'],
   ['POST', '/admin/v1/credits', { organization: 'o', amount_usd: '-5.00' }, 'amount_usd'],
   ['POST', '/admin/v1/credits', { organization: 'o', amount_usd: 5 }, 'amount_usd'],
   ['POST', '/admin/v1/credits', { organization: 'o', amount_usd: '5.0000000000000001' }, 'amount_usd'],

@@ -105,6 +105,20 @@ export const LEDGER_MIGRATIONS: readonly string[] = [
     PRIMARY KEY (organization, invoice_month, month, meter)
   ) STRICT, WITHOUT ROWID;
 
+  CREATE TABLE prices (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    model TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    effective_from_ms INTEGER NOT NULL,
+    input INTEGER NOT NULL,
+    input_cached INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    created_at_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE TRIGGER prices_are_never_updated BEFORE UPDATE ON prices BEGIN SELECT RAISE(ABORT, 'prices are append-only'); END;
+  CREATE TRIGGER prices_are_never_deleted BEFORE DELETE ON prices BEGIN SELECT RAISE(ABORT, 'prices are append-only'); END;
+
   CREATE TABLE customers (
     organization TEXT PRIMARY KEY,
     terms TEXT NOT NULL,

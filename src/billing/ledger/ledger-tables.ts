@@ -55,6 +55,18 @@ export interface LedgerTables extends InvoiceTables {
     readonly meter: number;
     readonly last_seq: number;
   };
+  /** Rows that were added to the book while the gateway ran: for good, and at all hours. */
+  readonly prices: {
+    readonly seq: Generated<number>;
+    readonly id: string;
+    readonly model: string;
+    readonly tier: string;
+    readonly effective_from_ms: number;
+    readonly input: number;
+    readonly input_cached: number;
+    readonly output: number;
+    readonly created_at_ms: number;
+  };
   readonly customers: { readonly organization: string; readonly terms: string; readonly buyer: string | null; readonly taxes: string; readonly updated_at_ms: number };
   readonly credits: {
     readonly seq: Generated<number>;

@@ -1,4 +1,5 @@
 import type { Balance, Budget, BudgetState, Credit, SpendingState } from './billing-account.ts';
+import type { PriceRow } from '../prices/price-book.ts';
 import type { Customer } from './customer-table.ts';
 import type { Invoice } from '../invoices/invoice.ts';
 import type { InvoiceSnapshot } from '../invoices/invoice-snapshot.ts';
@@ -39,6 +40,10 @@ export interface Ledger {
    */
   apply(batch: LedgerBatch): Promise<readonly LedgerEvent[]>;
   usage(query: UsageQuery): Promise<readonly UsageSum[]>;
+  /** Adds a row that holds at all hours to the price book. */
+  addPrice(row: PriceRow, nowMs: number): Promise<void>;
+  /** Rows that were added, in that order. */
+  prices(): Promise<readonly PriceRow[]>;
   balance(organization: string): Promise<Balance>;
   customer(organization: string): Promise<Customer>;
   putCustomer(customer: Customer, nowMs: number): Promise<void>;

@@ -83,6 +83,8 @@ function serviceOf(calls: Calls): LedgerService {
     apply: through('apply'),
     ship: through('ship'),
     usage: through('usage'),
+    addPrice: through('addPrice'),
+    prices: through('prices'),
     balance: through('balance'),
     customer: through('customer'),
     putCustomer: through('putCustomer'),

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { openSqlDatabase } from '../../store/index.ts';
+import type { PriceRow } from '../prices/price-book.ts';
 import type { Balance, Budget, BudgetState, Credit, SpendingState } from './billing-account.ts';
 import { archiveBudget, budgetState, findBudget, insertBudget, listBudgets, markBudget } from './budget-table.ts';
 import { insertCredit, listCredits, readBalance } from './credit-table.ts';
@@ -26,6 +27,7 @@ import type { LedgerTables } from './ledger-tables.ts';
 import type { Ledger, LedgerBatch, ListQuery } from './ledger.ts';
 import { meterFaults, Meters } from './meters.ts';
 import { monthOf } from './month.ts';
+import { insertPrice, listPrices } from './price-table.ts';
 import { rebuildProjections } from './rebuild.ts';
 import { sealFaults } from './seals.ts';
 import { postUsage } from './usage-postings.ts';
@@ -74,6 +76,14 @@ export class SqlLedger implements Ledger {
 
   usage(query: UsageQuery): Promise<readonly UsageSum[]> {
     return readUsage(this.#db, query);
+  }
+
+  addPrice(row: PriceRow, nowMs: number): Promise<void> {
+    return insertPrice(this.#db, row, nowMs);
+  }
+
+  prices(): Promise<readonly PriceRow[]> {
+    return listPrices(this.#db);
   }
 
   async balance(organization: string): Promise<Balance> {

@@ -18,13 +18,14 @@ import { creditRoutes, type CreditDeps } from './credit-routes.ts';
 import { customerRoutes, type CustomerDeps } from './customer-routes.ts';
 import { invoiceRoutes, type InvoiceDeps } from './invoice-routes.ts';
 import { organizationRoutes } from './organization-routes.ts';
+import { priceRoutes, type PriceDeps } from './price-routes.ts';
 import { projectKeyRoutes } from './project-key-routes.ts';
 import { projectRoutes } from './project-routes.ts';
 import { requestRoutes } from './request-routes.ts';
 import { schemaCheck } from './schema-check.ts';
 import { usageRoutes, type UsageDeps } from './usage-routes.ts';
 
-type BillingDeps = Omit<BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps, 'note'>;
+type BillingDeps = Omit<BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps & PriceDeps, 'note'>;
 
 export interface AdminDeps extends HealthProbes, FleetOperations, UsageDeps, BillingDeps {
   readonly adminKey: string;
@@ -74,6 +75,7 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     requestRoutes(operator, deps);
     const noting = { ...deps, note: noteIn(audit) };
     fleetRoutes(operator, noting);
+    priceRoutes(operator, noting);
     creditRoutes(operator, noting);
     budgetRoutes(operator, noting);
     customerRoutes(operator, noting);
