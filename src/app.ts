@@ -1,4 +1,4 @@
-import { HedgeBudget, InFlightLimit, RetryBudget } from './admission/index.ts';
+import { HedgeBudget, InFlightLimit, RateLimiter, RetryBudget } from './admission/index.ts';
 import { ExpectedOutput, Router, TokenRatio } from './balancer/index.ts';
 import { PriceDesk } from './billing/index.ts';
 import type { GatewayConfig } from './config/index.ts';
@@ -36,6 +36,8 @@ export interface GatewayWorld {
 }
 
 const SWEEP_MS = 100;
+/** Keys, projects and organizations whose use of their limits is remembered. */
+const LIMITED_SCOPES_MAX = 100_000;
 /** Keys whose usual length of answer is remembered. */
 const OUTPUT_KEYS_MAX = 100_000;
 
@@ -79,6 +81,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     access: new ReplicaAccess(config.dedicated),
     waitingRoom,
     inFlight,
+    rateLimiter: new RateLimiter(LIMITED_SCOPES_MAX),
     overload,
     active,
     fleet,

@@ -1,10 +1,13 @@
+import type { LimitView } from '../admission/index.ts';
 import type { Clock } from '../core/index.ts';
 import type { ReceivedRequest } from './context.ts';
 import type { GatewayOptions } from './options.ts';
+import { rateLimitHeaders } from './rate-limit-headers.ts';
 
 /** What the headers of an answer tell; filled in as the stages learn it. */
 export interface AnswerHeaders {
   organization: string | null;
+  limits: LimitView | null;
   replica: { readonly id: string; readonly region: string } | null;
   /** The headers every answer has, as of now. */
   readonly read: () => Record<string, string>;
@@ -14,7 +17,7 @@ export function answerHeaders(
   request: ReceivedRequest,
   deps: { readonly clock: Clock; readonly options: Pick<GatewayOptions, 'exposeReplica'>; readonly isDraining: () => boolean },
 ): AnswerHeaders {
-  const shown: AnswerHeaders = { organization: null, replica: null, read };
+  const shown: AnswerHeaders = { organization: null, limits: null, replica: null, read };
   function read(): Record<string, string> {
     const headers: Record<string, string> = {
       'x-request-id': request.id,
@@ -22,6 +25,7 @@ export function answerHeaders(
       'openai-processing-ms': String(Math.round(deps.clock.now() - request.startedMs)),
     };
     if (shown.organization !== null) headers['openai-organization'] = shown.organization;
+    Object.assign(headers, rateLimitHeaders(shown.limits, deps.clock.now()));
     if (shown.replica !== null && deps.options.exposeReplica) {
       headers['x-meridian-replica'] = headerText(shown.replica.id);
       headers['x-meridian-region'] = headerText(shown.replica.region);

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiKeyRecord } from '../accounts/index.ts';
-import type { AttemptRecord, Endpoint, Hold, RequestPrice, UsageSource } from '../billing/index.ts';
+import type { AttemptRecord, Endpoint, UsageSource } from '../billing/index.ts';
 import type { RequestSpan } from '../core/index.ts';
 import type { Resume, Usage } from '../openai/index.ts';
 import type { PromptChain } from '../prefix/index.ts';
@@ -12,6 +12,7 @@ import type { OpenAttempt } from './open-attempt.ts';
 import type { RequestHints } from './request-hints.ts';
 import type { LoggedRoute } from './route-log.ts';
 import type { Seam } from './seam.ts';
+import type { Admission } from './stages/admit.ts';
 
 export type { Endpoint };
 
@@ -65,9 +66,7 @@ export interface RequestContext {
   readonly request: ReceivedRequest;
   readonly key: ApiKeyRecord;
   readonly ask: Ask;
-  /** Null for a model that costs nothing. */
-  readonly price: RequestPrice | null;
-  readonly hold: Hold;
+  readonly admission: Admission;
   readonly reply: ClientReply;
   readonly span: RequestSpan;
   readonly shown: AnswerHeaders;

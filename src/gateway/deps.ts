@@ -1,5 +1,5 @@
 import type { KeyStore } from '../accounts/index.ts';
-import type { HedgeBudget, InFlightLimit, Overload, RetryBudget } from '../admission/index.ts';
+import type { HedgeBudget, InFlightLimit, Overload, RateLimiter, RetryBudget } from '../admission/index.ts';
 import type { ExpectedOutput, Router, TokenRatio } from '../balancer/index.ts';
 import type { BillingDesk, CurrentPrices, Journal, Spending } from '../billing/index.ts';
 import type { Clock, Logger, Rng, Tracing } from '../core/index.ts';
@@ -28,6 +28,7 @@ export interface GatewayDeps {
   /** Hex salt that keeps an organisation's KV cache its own. */
   readonly cacheSalt: (organization: string) => string;
   readonly inFlight: InFlightLimit;
+  readonly rateLimiter: RateLimiter;
   readonly overload: Overload;
   readonly active: ActiveRequests;
   readonly fleet: Fleet;

@@ -1,4 +1,4 @@
-import type { InFlightLimit, Overload } from '../admission/index.ts';
+import type { InFlightLimit, LimitedScope, LimitName, Overload } from '../admission/index.ts';
 import type { UsageRecord } from '../billing/index.ts';
 import type { ErrorCode, Metrics, Priority, Unit } from '../core/index.ts';
 import type { Fleet, Replica } from '../health/index.ts';
@@ -13,6 +13,8 @@ export interface GatewayMetrics {
   hedged(): void;
   /** A request was refused because the gateway has too much to do. */
   shed(priority: Priority): void;
+  /** A request was refused because a limit of its key, project or organization was reached. */
+  limited(scope: LimitedScope['kind'], limit: LimitName): void;
   /** An answer broke off: `over`: it was whole but for its end; `impossible`: it is not of the kind that can go on. */
   continued(outcome: 'resumed' | 'over' | 'failed' | 'impossible'): void;
 }
@@ -82,6 +84,11 @@ export function gatewayMetrics(
     unit: '{request}',
     labels: ['priority'],
   });
+  const limited = metrics.counter('meridian.rate_limited', {
+    help: 'Requests refused by a limit of their key, project or organization.',
+    unit: '{request}',
+    labels: ['scope', 'limit'],
+  });
   registerGauges(metrics, read);
   return {
     settled(record) {
@@ -105,6 +112,9 @@ export function gatewayMetrics(
     },
     continued(outcome) {
       continuations.with({ outcome }).add(1);
+    },
+    limited(scope, limit) {
+      limited.with({ scope, limit }).add(1);
     },
     shed(priority) {
       sheds.with({ priority }).add(1);

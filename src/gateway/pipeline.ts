@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { Hold } from '../billing/index.ts';
 import { asMeridianError, type MeridianError } from '../core/index.ts';
 import { AttemptError } from '../openai/index.ts';
 import { answerHeaders } from './answer-headers.ts';
@@ -13,8 +12,6 @@ import { attempt } from './stages/attempt.ts';
 import { authenticate } from './stages/authenticate.ts';
 import { observe, observeRefusal } from './stages/observe.ts';
 import { plan, type Plan } from './stages/plan.ts';
-import { placeHold } from './place-hold.ts';
-import { priceOf } from './price-of.ts';
 import { receive } from './stages/receive.ts';
 import { relay } from './stages/relay.ts';
 import { resume } from './stages/resume.ts';
@@ -45,22 +42,17 @@ export async function serve(
     shown.organization = key.organization;
     const ask = validate(request, key, deps);
     if (ask.streamed) reply.becomeStream();
-    const price = priceOf(ask, request, deps);
-    const permit = admit(ask.hints.priority, deps);
-    let hold: Hold | null = null;
+    const admission = admit(request, key, ask, shown, deps);
     try {
-      hold = placeHold(ask, key, request, price, deps);
       const planned = await plan(ask, key, reply, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
       const route = deps.routeLog.begin(request.id, ask.model, planned.placement, planned.heldMs);
-      const context: RequestContext = { request, key, ask, price, hold, reply, span, shown, route, attempts: [], open: new Set(), closing: [], answeredBy: null, delivered: null, continued: null, isWorkLost: false };
+      const context: RequestContext = { request, key, ask, admission, reply, span, shown, route, attempts: [], open: new Set(), closing: [], answeredBy: null, delivered: null, continued: null, isWorkLost: false };
       await answer(context, planned, deps);
       // Until then the request is under way: a drain must not cut what the client has not taken yet.
       await reply.taken(deps.options.timeouts.slowReaderMs);
     } finally {
-      // One that never came to an attempt.
-      if (hold?.isOpen === true) deps.spending.void(hold);
-      permit.release();
+      admission.leave();
     }
   } catch (thrown) {
     refuse(request, reply, asMeridianError(thrown), deps);

@@ -1,11 +1,49 @@
-import type { InFlightPermit } from '../../admission/index.ts';
+import type { ApiKeyRecord } from '../../accounts/index.ts';
+import type { InFlightPermit, RatePermit } from '../../admission/index.ts';
+import type { Hold, RequestPrice } from '../../billing/index.ts';
 import { MeridianError, type Priority } from '../../core/index.ts';
+import type { AnswerHeaders } from '../answer-headers.ts';
+import type { Ask, ReceivedRequest } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
+import { placeHold } from '../place-hold.ts';
+import { priceOf } from '../price-of.ts';
+import { limitRate } from '../rate-limit.ts';
 
-type AdmitDeps = Pick<GatewayDeps, 'inFlight' | 'overload' | 'journal' | 'isDraining' | 'rng' | 'metrics'>;
+/** What a request that was let in holds until it is over. */
+export interface Admission {
+  /** Null for a model that costs nothing. */
+  readonly price: RequestPrice | null;
+  readonly rate: RatePermit;
+  readonly hold: Hold;
+  /** Gives back what it still holds. Once, at the end. */
+  leave(): void;
+}
 
-/** Decides whether a request of this class may enter now. Throws `overloaded`; the permit must be released exactly once. */
-export function admit(priority: Priority, deps: AdmitDeps): InFlightPermit {
+/**
+ * Decides whether the request may enter now: whether this gateway can take it, what it costs, whether its limits and its
+ * budgets allow it. Throws `overloaded`, `rate_limit_exceeded` or `insufficient_quota`, holding nothing.
+ */
+export function admit(request: ReceivedRequest, key: ApiKeyRecord, ask: Ask, shown: AnswerHeaders, deps: GatewayDeps): Admission {
+  const price = priceOf(ask, request, deps);
+  const permit = enter(ask.hints.priority, deps);
+  const held = [() => permit.release()];
+  const leave = (): void => {
+    for (const giveBack of held.splice(0)) giveBack();
+  };
+  try {
+    const rate = limitRate(ask, key, shown, deps);
+    held.push(() => rate.release(deps.clock.now()));
+    const hold = placeHold(ask, key, request, price, deps);
+    // One that came to an attempt was settled.
+    held.push(() => (hold.isOpen ? deps.spending.void(hold) : undefined));
+    return { price, rate, hold, leave };
+  } catch (refusal) {
+    leave();
+    throw refusal;
+  }
+}
+
+function enter(priority: Priority, deps: Pick<GatewayDeps, 'inFlight' | 'overload' | 'journal' | 'isDraining' | 'rng' | 'metrics'>): InFlightPermit {
   if (deps.isDraining()) {
     throw new MeridianError('overloaded', { message: 'This gateway is shutting down; try again.', retryAfterMs: 1000 });
   }

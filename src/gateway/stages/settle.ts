@@ -17,7 +17,8 @@ export function settle(
   deps: Pick<GatewayDeps, 'clock' | 'journal' | 'settlements' | 'spending'>,
 ): { readonly record: UsageRecord; readonly durable: Promise<void> } {
   const record = usageRecord(context, outcome, deps.clock.now());
-  deps.spending.settle(context.hold, chargeTotal(chargeOf(record.usage, record.price)));
+  context.admission.rate.settle(record.usage.promptTokens + record.usage.completionTokens, deps.clock.now());
+  deps.spending.settle(context.admission.hold, chargeTotal(chargeOf(record.usage, record.price)));
   return { record, durable: write(record, deps) };
 }
 
@@ -32,7 +33,7 @@ async function write(record: UsageRecord, { journal, settlements }: Pick<Gateway
 }
 
 /** What is known of the request before its first attempt. */
-export function openRequest({ request, ask, key, price }: RequestContext): OpenRequest {
+export function openRequest({ request, ask, key, admission }: RequestContext): OpenRequest {
   return {
     requestId: request.id,
     admittedAtMs: request.admittedAtMs,
@@ -42,7 +43,7 @@ export function openRequest({ request, ask, key, price }: RequestContext): OpenR
     model: ask.model,
     endpoint: request.endpoint,
     streamed: ask.streamed,
-    price,
+    price: admission.price,
     attempts: [],
   };
 }
