@@ -21,6 +21,8 @@ describe('a gateway with too much to do', () => {
 
   beforeEach(async () => {
     fleet = await startTestFleet({
+      // Twenty streams without end, at the pace of real engines: faster ones would be all that the machine does.
+      engine: { timeScale: 1 },
       config: (config) => ({ ...config, limits: { ...config.limits, inFlightMax: IN_FLIGHT_MAX }, overload: lateMarks(config.overload) }),
     });
     critical = fleet.gateway.keys.create({ name: 'critical', priorityMax: 'critical' }).secret;
