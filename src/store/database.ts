@@ -15,7 +15,8 @@ export interface DatabaseOptions {
 export function openDatabase(path: string, options: DatabaseOptions): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: options.busyTimeoutMs ?? 5_000 });
   try {
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+    // As FULL once the file is in WAL mode; until then it makes the end of a rollback journal durable too.
+    db.exec('PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON');
     migrate(db, path, options.migrations);
     return db;
   } catch (error) {

@@ -18,6 +18,7 @@ export interface ShownRecord {
   readonly source: string;
   readonly estimated: boolean;
   readonly usage: CountedUsage;
+  readonly charged_attempt: string | null;
   readonly attempts: readonly {
     readonly id: string;
     readonly replica: string;
