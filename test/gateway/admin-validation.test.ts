@@ -14,6 +14,8 @@ test.each([
   ['a body with one value where a list belongs', 'POST', '/admin/v1/keys', { name: 'x', regions: 'a' }, 'invalid_type', 'regions'],
   ['a body with an unknown parameter', 'POST', '/admin/v1/keys', { name: 'x', foo: 1 }, 'unknown_parameter', 'foo'],
   ['a model that this gateway does not have', 'POST', '/admin/v1/keys', { name: 'x', models: ['gpt-9'] }, 'invalid_value', 'models'],
+  ['a body with a value that is not of a list', 'POST', '/admin/v1/keys', { name: 'x', priority_max: 'urgent' }, 'invalid_value', 'priority_max'],
+  ['a body with a text that is too long', 'POST', '/admin/v1/keys', { name: 'x'.repeat(201) }, 'invalid_value', 'name'],
   ['a limit that is too small', 'GET', '/admin/v1/requests?limit=0', undefined, 'invalid_value', 'limit'],
   ['a limit that is no number', 'GET', '/admin/v1/requests?limit=many', undefined, 'invalid_type', 'limit'],
   ['an order that is none', 'GET', '/admin/v1/requests?order=up', undefined, 'invalid_value', 'order'],

@@ -20,7 +20,7 @@ export function wrongParameter(errors: readonly TLocalizedValidationError[], bod
     const message = `Invalid value for '${param}': it ${limit.message}, but is ${found}.`;
     return new MeridianError('invalid_value', { param, message });
   }
-  const allowed = deepest.flatMap((one) => (one.keyword === 'const' ? [JSON.stringify(one.params.allowedValue)] : []));
+  const allowed = deepest.flatMap(allowedBy).map((value) => JSON.stringify(value));
   if (allowed.length > 0) {
     const message = `Invalid value for '${param}': expected one of ${allowed.join(', ')}, got ${found}.`;
     return new MeridianError('invalid_value', { param, message });
@@ -30,7 +30,13 @@ export function wrongParameter(errors: readonly TLocalizedValidationError[], bod
   return new MeridianError('invalid_type', { param, message: `Invalid type for '${param}': expected ${expected}, got ${found}.` });
 }
 
-const LIMITS: Readonly<Record<string, true>> = { minimum: true, maximum: true, minItems: true, maxItems: true, minLength: true };
+const LIMITS: Readonly<Record<string, true>> = { minimum: true, maximum: true, minItems: true, maxItems: true, minLength: true, maxLength: true };
+
+/** The values that this error says are the only right ones. */
+function allowedBy(error: TLocalizedValidationError): readonly unknown[] {
+  if (error.keyword === 'const') return [error.params.allowedValue];
+  return error.keyword === 'enum' ? error.params.allowedValues : [];
+}
 
 function missing(parent: string, name: string): MeridianError {
   const param = parent === '' ? name : `${parent}.${name}`;
