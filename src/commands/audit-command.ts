@@ -1,10 +1,10 @@
 import { ADMIN_OPTION, adminCall } from './admin-call.ts';
 import { EXIT, UsageError, type Command, type CommandWords } from './command.ts';
 
-/** Whether the audit log of a running gateway is as it was written, and what stands in it. */
+/** Whether the audit log and the books of a running gateway are as they were written, and what stands in the log. */
 export const auditCommand: Command = {
   name: 'audit',
-  summary: 'verify or list the audit log of a running gateway',
+  summary: 'verify the audit log and the books of a running gateway, or list the log',
   usage: 'verify | list [--limit N]',
   options: {
     limit: { type: 'string', value: 'N', help: 'How many events, newest first.', default: '20' },
@@ -24,7 +24,11 @@ async function verify(words: CommandWords): Promise<number> {
     process.stderr.write(`the audit log was changed: ${fault}\n`);
     return EXIT.failed;
   }
-  process.stdout.write(`${String(events)} events, none changed, missing or out of place\n`);
+  process.stdout.write(`${String(events)} audit events, none changed, missing or out of place\n`);
+  const { faults } = await adminCall(words, 'GET', '/admin/v1/ledger/verification');
+  for (const one of Array.isArray(faults) ? faults : []) process.stderr.write(`the books: ${String(one)}\n`);
+  if (Array.isArray(faults) && faults.length > 0) return EXIT.failed;
+  process.stdout.write('the books add up, and are as they were written\n');
   return EXIT.ok;
 }
 

@@ -25,7 +25,7 @@ export const COMMANDS: Readonly<Record<string, { readonly summary: string; reado
     load: async () => (await import('./keys-command.ts')).keysCommand,
   },
   audit: {
-    summary: 'verify or list the audit log',
+    summary: 'verify the audit log and the books, or list the log',
     load: async () => (await import('./audit-command.ts')).auditCommand,
   },
   invoice: {

@@ -213,6 +213,10 @@ export const gatewayProperties = {
     credit_note_prefix: text('First part of the numbers of credit notes.', { default: 'CN' }),
     due_days: count('Days until a finalized invoice is due.', { default: 30, minimum: 0 }),
   }),
+  webhooks: section('Where events of invoices and budgets may be sent.', {
+    allow_private: flag('To private networks too.', { default: false }),
+    allow_loopback: flag('To this machine too, and there by http; for development.', { default: false }),
+  }),
   telemetry: section('What the gateway tells about itself.', {
     service_name: text('Name in metrics and traces.', { default: 'meridian-gateway' }),
     otlp_endpoint: Type.Optional(url('Where traces go by OTLP over HTTP; none without it.', ['http', 'https'])),

@@ -31,8 +31,8 @@ export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: C
   const { ledgerPath: path, journalPath, source, sealKey, journal, billing, projectNames } = at;
   const ledger = teardown.add(await openLedger({ path, journalPath, source, sealKey }));
   await ledger.ship(clock.wallMs());
-  const spending = new Spending(await ledger.spendingState(clock.wallMs()), ({ budget, period, percent }) => {
-    ledger.markBudget(budget.id, period, percent).catch((error: unknown) => log.error({ budget: budget.id, error: String(error) }, 'it could not be noted that a budget is reached'));
+  const spending = new Spending(await ledger.spendingState(clock.wallMs()), (reached) => {
+    ledger.markBudget(reached, clock.wallMs()).catch((error: unknown) => log.error({ budget: reached.budget.id, error: String(error) }, 'it could not be noted that a budget is reached'));
   });
   teardown.add({ close: clock.every(EXPIRE_MS, () => spending.expire(clock.now())) });
   const feed = new LedgerFeed({

@@ -11,7 +11,7 @@ export interface Edges {
   readonly adminUrl: string;
 }
 
-type AdminParts = Pick<AdminDeps, 'accounts' | 'keys' | 'ledger' | 'feed' | 'desk' | 'invoices' | 'priceDesk' | 'operate' | 'scrape'> & { readonly isLeaving: () => boolean };
+type AdminParts = Pick<AdminDeps, 'accounts' | 'keys' | 'ledger' | 'feed' | 'desk' | 'invoices' | 'priceDesk' | 'webhooks' | 'operate' | 'scrape'> & { readonly isLeaving: () => boolean };
 
 /** Opens the public and the admin listener. */
 export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin: AdminParts, teardown: Teardown): Promise<Edges> {

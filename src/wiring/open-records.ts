@@ -1,9 +1,10 @@
 import { cacheSalts, openAccounts, type Accounts, type KeyStore } from '../accounts/index.ts';
-import { openJournal, type Journal } from '../billing/index.ts';
+import { openJournal, type Journal, type WebhookDesk } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
-import type { Clock, Logger } from '../core/index.ts';
+import type { Clock, Logger, Rng } from '../core/index.ts';
 import { deriveKey, openDataDirectory } from '../store/index.ts';
 import { openBooks, type Books } from './open-books.ts';
+import { openWebhooks } from './open-webhooks.ts';
 import type { Teardown } from './teardown.ts';
 
 /** What survives a restart: keys, the usage journal and the books, in the data directory. */
@@ -11,14 +12,16 @@ export interface Records extends Books {
   readonly accounts: Accounts;
   readonly keys: KeyStore;
   readonly journal: Journal;
+  readonly webhooks: WebhookDesk;
   readonly cacheSalt: (organization: string) => string;
 }
 
 export async function openRecords(
-  config: Pick<GatewayConfig, 'dataDir' | 'gateway' | 'journal' | 'billing'>,
-  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+  config: Pick<GatewayConfig, 'dataDir' | 'gateway' | 'journal' | 'billing' | 'webhooks'>,
+  world: { readonly clock: Clock; readonly rng: Rng; readonly log: Logger },
   teardown: Teardown,
 ): Promise<Records> {
+  const { clock, log } = world;
   const directory = teardown.add(openDataDirectory(config.dataDir));
   const { keyPepper, cacheSaltSecret } = directory.secrets;
   const accounts = teardown.add(openAccounts({ path: directory.path('accounts.sqlite'), pepper: keyPepper, clock, log }));
@@ -29,5 +32,6 @@ export async function openRecords(
   const ledgerPath = directory.path('ledger.sqlite');
   const sealKey = deriveKey(keyPepper, 'ledger seals');
   const books = await openBooks({ ledgerPath, journalPath: path, source: config.gateway.id, sealKey, journal, billing: config.billing, projectNames: () => accounts.tenants.projectNames() }, { clock, log }, teardown);
-  return { accounts, keys, journal, ...books, cacheSalt: cacheSalts(cacheSaltSecret) };
+  const webhooks = openWebhooks(config.webhooks, books.ledger.webhooks, deriveKey(keyPepper, 'webhook secrets'), world, teardown);
+  return { accounts, keys, journal, ...books, webhooks, cacheSalt: cacheSalts(cacheSaltSecret) };
 }

@@ -80,11 +80,11 @@ async function oneRound(fleet: TestFleet, keys: readonly string[], count: number
   return { asked, records, truth };
 }
 
-async function recordsAfter({ admin }: TestFleet, after: string): Promise<ShownRecord[]> {
+async function recordsAfter(fleet: TestFleet, after: string): Promise<ShownRecord[]> {
   const records: ShownRecord[] = [];
   for (;;) {
     const last = records.at(-1)?.id ?? after;
-    const { json } = await admin('GET', `/admin/v1/requests?limit=${PAGE}${last === '' ? '' : `&after=${last}`}`);
+    const { json } = await fleet.admin('GET', `/admin/v1/requests?limit=${PAGE}${last === '' ? '' : `&after=${last}`}`);
     records.push(...(json['data'] as ShownRecord[]));
     if (json['has_more'] !== true) return records;
   }
@@ -104,7 +104,8 @@ function differencesOf({ asked, records, truth }: Round): string[] {
   return [...wrong, ...twice, ...untrue];
 }
 
-async function booksOf({ gateway, admin }: TestFleet, found: readonly string[]): Promise<Omit<BillingAudit, 'requests' | 'made'>> {
+async function booksOf(fleet: TestFleet, found: readonly string[]): Promise<Omit<BillingAudit, 'requests' | 'made'>> {
+  const { gateway } = fleet;
   const differences = [...found];
   await gateway.journal.flush();
   await gateway.feed.catchUp();
@@ -116,7 +117,7 @@ async function booksOf({ gateway, admin }: TestFleet, found: readonly string[]):
   const balances = await Promise.all(organizations.map((organization) => gateway.ledger.balance(organization)));
   const invoices: string[] = [];
   for (const organization of organizations) {
-    for (const month of months) invoices.push(String((await admin('GET', `/admin/v1/invoices/of_month?organization=${organization}&period=${month}`)).json['subtotal_usd']));
+    for (const month of months) invoices.push(String((await fleet.admin('GET', `/admin/v1/invoices/of_month?organization=${organization}&period=${month}`)).json['subtotal_usd']));
   }
   const usd = {
     records: usdText(sumOf(records.map((record) => chargeTotal(chargeOf(record.usage, record.price))))),

@@ -184,7 +184,8 @@ export function ledgerSuite(name: string, openEmpty: OpenEmpty): void {
       ]);
       expect(await ledger.archiveBudget('b1', NOW_MS)).toMatchObject({ id: 'b1', archivedAtMs: NOW_MS });
       expect((await ledger.budgets({ organization: 'org_a', limit: 10 }, NOW_MS)).map(({ budget: { id } }) => id)).toEqual(['b2', 'b3']);
-      expect([await ledger.markBudget('b2', 'total', 80), await ledger.markBudget('b2', 'total', 80)]).toEqual([true, false]);
+      const reached = { budget: { ...budget, id: 'b2', scope: 'project', scopeId: 'proj_a', period: 'total' }, period: 'total', percent: 80, spent: 1n as FemtoUsd } as const;
+      expect([await ledger.markBudget(reached, NOW_MS), await ledger.markBudget(reached, NOW_MS)]).toEqual([true, false]);
       expect(await ledger.archiveBudget('nothing', NOW_MS)).toBeNull();
     });
 

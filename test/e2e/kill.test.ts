@@ -70,6 +70,11 @@ test('row 20: a gateway killed under load loses no acknowledged answer, settles 
     expect(acknowledged.some(({ requestId }) => requestId === id)).toBe(false);
     if (countOf(id) !== undefined) expect(adjustments[0]?.usage).toMatchObject(asUsage(countOf(id)));
   }
+  const { json: books } = await gateway.admin('GET', '/admin/v1/ledger/verification');
+  expect(books).toMatchObject({ intact: true, faults: [] });
+  const usage = await gateway.admin('GET', `/v1/organization/usage/completions?start_time=${Math.floor(Date.now() / 1_000) - 86_400}`);
+  const buckets = usage.json['data'] as { results: { num_model_requests: number }[] }[];
+  expect(buckets.flatMap(({ results }) => results).reduce((sum, { num_model_requests: requests }) => sum + requests, 0), 'each request is in the books once').toBe(records.length);
   expect((await new Asking({ publicUrl: gateway.publicUrl, apiKey }, body(0)).over()).status, 'the key still works').toBe(200);
 });
 

@@ -16,11 +16,18 @@ export function interruptedRecord(open: OpenRequest, checkpoint: Checkpoint | nu
     usage: checkpoint?.usage ?? NO_USAGE,
     source: 'gateway',
     estimated: true,
-    chargedAttempt: null,
+    // What its node counted corrects it, once something was delivered that is charged.
+    chargedAttempt: chargedAttempt(checkpoint),
     ttftMs: checkpoint?.ttftMs ?? null,
     durationMs: elapsedMs,
     attempts: (checkpoint?.attempts ?? attempts).map((attempt) => interruptedAttempt(attempt, elapsedMs)),
   };
+}
+
+function chargedAttempt(checkpoint: Checkpoint | null): string | null {
+  if (checkpoint === null || checkpoint.usage.completionTokens === 0) return null;
+  const isInParts = checkpoint.attempts.some(({ resumedTokens }) => resumedTokens > 0);
+  return isInParts ? null : (checkpoint.attempts.at(-1)?.id ?? null);
 }
 
 function interruptedAttempt(attempt: AttemptProgress, elapsedMs: number): AttemptRecord {

@@ -1,9 +1,12 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { MeridianError, sumOf, type FemtoUsd } from '../../core/index.ts';
 import { chargeTotal } from '../prices/charge.ts';
+import type { BudgetReached } from '../holds/spending.ts';
+import { budgetWebhook } from '../webhooks/webhook-payloads.ts';
 import type { Budget, BudgetScope, BudgetState } from './billing-account.ts';
 import type { LedgerTables } from './ledger-tables.ts';
 import { monthStartMs, nextMonth } from './month.ts';
+import { tell } from './told.ts';
 import { chargeOfSums } from './token-sums.ts';
 
 const COLUMN_OF = { organization: 'organization', project: 'project', key: 'key_id' } as const satisfies Record<BudgetScope, string>;
@@ -76,15 +79,18 @@ export async function budgetState(db: Kysely<LedgerTables>, budget: Budget, mont
   return { budget, period: isMonthly ? month : 'total', spent: sumOf(sums.map((row) => chargeTotal(chargeOfSums(row, row)))) };
 }
 
-/** Notes that `percent` of a budget is reached; false when that was noted before. */
-export async function markBudget(db: Kysely<LedgerTables>, budget: string, period: string, percent: number): Promise<boolean> {
+/** Notes how much of a budget is reached, and has it told; false when that was noted before. Within the caller's transaction. */
+export async function markBudget(db: Kysely<LedgerTables>, reached: BudgetReached, nowMs: number): Promise<boolean> {
+  const { budget, period, percent } = reached;
   const made = await db
     .insertInto('budget_marks')
-    .values({ budget, period, percent })
+    .values({ budget: budget.id, period, percent })
     .onConflict((conflict) => conflict.columns(['budget', 'period', 'percent']).doNothing())
     .returning('percent')
     .executeTakeFirst();
-  return made !== undefined;
+  if (made === undefined) return false;
+  await tell(db, budgetWebhook(reached), nowMs);
+  return true;
 }
 
 function budgetOf(row: Selectable<LedgerTables['budgets']>): Budget {

@@ -3,11 +3,13 @@ import { instantText, MeridianError, opposite, sumOf, type FemtoUsd } from '../.
 import { amountDue, type Invoice, type InvoiceStatus } from '../invoices/invoice.ts';
 import { snapshotText, type InvoiceSnapshot } from '../invoices/invoice-snapshot.ts';
 import { roundCents } from '../invoices/round-cents.ts';
+import { creditNoteWebhook, invoiceWebhook } from '../webhooks/webhook-payloads.ts';
 import type { InvoiceTerms } from './invoice-content.ts';
 import { nextNumber, requireInvoice } from './invoice-table.ts';
 import type { LedgerTables } from './ledger-tables.ts';
 import { isMonth, monthOf, monthStartMs, nextMonth } from './month.ts';
 import { balancesOf, entriesOf, post } from './posting.ts';
+import { tell } from './told.ts';
 
 const DAY_MS = 86_400_000;
 const NONE = 0n as FemtoUsd;
@@ -36,7 +38,7 @@ export interface CreditNoteAct extends InvoiceAct {
 }
 
 /** Within the caller's transaction, as all here. Throws `conflict` when the organization has one for that month. */
-export async function createInvoice(db: Kysely<LedgerTables>, { id, organization, period, nowMs }: NewInvoice): Promise<void> {
+export async function createInvoice(db: Kysely<LedgerTables>, { id, organization, period, nowMs }: NewInvoice, terms: InvoiceTerms): Promise<Invoice> {
   if (!isMonth(period)) throw wrong('period', `expected a month, as "2026-11", got "${period.slice(0, 40)}"`);
   if (period > monthOf(nowMs)) throw wrong('period', `${period} has not begun`);
   const made = await db
@@ -46,6 +48,7 @@ export async function createInvoice(db: Kysely<LedgerTables>, { id, organization
     .returning('id')
     .executeTakeFirst();
   if (made === undefined) throw new MeridianError('conflict', { param: 'period', message: `${organization} has an invoice for ${period} already.` });
+  return told(db, 'invoice.created', { id, terms, nowMs });
 }
 
 /** Fixes what a draft says, and gives it its number. What is used of that month from now on goes on a later one. */
@@ -65,7 +68,7 @@ export async function finalizeInvoice(db: Kysely<LedgerTables>, { id, terms, now
     .onConflict((conflict) => conflict.column('organization').doUpdateSet({ month: period }).where('closed_months.month', '<', period))
     .execute();
   await post(db, { kind: 'invoice', organization, reference: id, recordedAtMs: nowMs, entries: await issued(db, snapshot) });
-  return requireInvoice(db, id, terms);
+  return told(db, 'invoice.finalized', { id, terms, nowMs });
 }
 
 export async function payInvoice(db: Kysely<LedgerTables>, act: InvoiceAct): Promise<Invoice> {
@@ -73,7 +76,7 @@ export async function payInvoice(db: Kysely<LedgerTables>, act: InvoiceAct): Pro
   const due = amountDue(invoice);
   await db.updateTable('invoices').set({ status: 'paid', paid_at_ms: act.nowMs }).where('id', '=', act.id).execute();
   await post(db, { kind: 'payment', organization: invoice.snapshot.organization, reference: act.id, recordedAtMs: act.nowMs, entries: { cash: due, receivable: opposite(due) } });
-  return requireInvoice(db, act.id, act.terms);
+  return told(db, 'invoice.paid', act);
 }
 
 /** It is as if it had not been sent: nothing of it is due, what it used of the credit is there again, and its events are on no other. */
@@ -98,7 +101,7 @@ export async function voidInvoice(db: Kysely<LedgerTables>, act: InvoiceAct): Pr
       written_off: wasWrittenOff ? sumOf([subtotal, opposite(total)]) : subtotal,
     },
   });
-  return requireInvoice(db, act.id, act.terms);
+  return told(db, 'invoice.voided', act);
 }
 
 /** Nobody expects it to be paid any more. */
@@ -120,7 +123,16 @@ export async function creditInvoice(db: Kysely<LedgerTables>, { note, amount, re
   await db.insertInto('credit_notes').values({ id: note, number, invoice: act.id, amount: String(amount), reason, created_at_ms: act.nowMs }).execute();
   const given = status === 'paid' ? { paid_credit: opposite(amount) } : { receivable: opposite(amount) };
   await post(db, { kind: 'credit note', organization: snapshot.organization, reference: note, recordedAtMs: act.nowMs, entries: { revenue: amount, ...given } });
-  return requireInvoice(db, act.id, act.terms);
+  const invoice = await requireInvoice(db, act.id, act.terms);
+  const made = invoice.creditNotes.find(({ id }) => id === note);
+  if (made !== undefined) await tell(db, creditNoteWebhook(invoice, made), act.nowMs);
+  return invoice;
+}
+
+async function told(db: Kysely<LedgerTables>, type: 'invoice.created' | 'invoice.finalized' | 'invoice.paid' | 'invoice.voided', { id, terms, nowMs }: InvoiceAct): Promise<Invoice> {
+  const invoice = await requireInvoice(db, id, terms);
+  await tell(db, invoiceWebhook(type, invoice), nowMs);
+  return invoice;
 }
 
 /** Granted credit is used before what was paid for. */

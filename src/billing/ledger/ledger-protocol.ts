@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../core/index.ts';
+import type { WebhookStore } from '../webhooks/webhook-store.ts';
 import type { Ledger } from './ledger.ts';
 import type { Shipped } from './shipper.ts';
 
@@ -6,9 +7,13 @@ import type { Shipped } from './shipper.ts';
 export interface LedgerService extends Ledger {
   /** Brings everything the journal has by now into the ledger. Calls at one time share the work. */
   ship(nowMs: number): Promise<Shipped>;
+  /** Who is told of what happens in it. */
+  readonly webhooks: WebhookStore;
 }
 
-export type LedgerMethod = Exclude<keyof LedgerService, 'close'>;
+export type LedgerMethod = Exclude<keyof LedgerService, 'close' | 'webhooks'>;
+
+export type WebhookMethod = keyof WebhookStore;
 
 /** What the thread is started with. */
 export interface LedgerThreadSettings {
@@ -21,7 +26,8 @@ export interface LedgerThreadSettings {
 
 export interface LedgerCall {
   readonly call: number;
-  readonly method: LedgerMethod | 'close';
+  readonly target: 'ledger' | 'webhooks';
+  readonly method: LedgerMethod | WebhookMethod | 'close';
   readonly args: readonly unknown[];
 }
 

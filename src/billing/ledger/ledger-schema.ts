@@ -1,3 +1,4 @@
+import { WEBHOOK_MIGRATION } from '../webhooks/webhook-schema.ts';
 import { INVOICE_SCHEMA } from './invoice-schema.ts';
 
 /**
@@ -160,5 +161,6 @@ export const LEDGER_MIGRATIONS: readonly string[] = [
 
   CREATE TABLE closed_months (organization TEXT PRIMARY KEY, month TEXT NOT NULL) STRICT, WITHOUT ROWID;
   ${INVOICE_SCHEMA}
+  ${WEBHOOK_MIGRATION}
   `,
 ];

@@ -1,4 +1,5 @@
 import type { Generated, Insertable, Selectable } from 'kysely';
+import type { WebhookTables } from '../webhooks/webhook-schema.ts';
 import type { InvoiceTables } from './invoice-schema.ts';
 
 interface TokenColumns {
@@ -9,7 +10,7 @@ interface TokenColumns {
   readonly reasoning_tokens: number;
 }
 
-export interface LedgerTables extends InvoiceTables {
+export interface LedgerTables extends InvoiceTables, WebhookTables {
   /** How far each journal was applied. */
   readonly sources: { readonly source: string; readonly position: number };
   /** What is counted together: everything of an event but its time and its tokens. */

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { MeridianError } from '../../core/index.ts';
 import { JournalTail } from '../journal/journal-tail.ts';
-import type { FromLedgerThread, LedgerCall, LedgerMethod, LedgerThreadSettings } from './ledger-protocol.ts';
+import type { FromLedgerThread, LedgerCall, LedgerThreadSettings } from './ledger-protocol.ts';
 import { Shipper } from './shipper.ts';
 import { openSqliteLedger } from './sql-ledger.ts';
 
@@ -10,6 +10,7 @@ if (port === null) throw new Error('ledger-thread.ts runs as a worker thread, st
 
 const { path, journalPath, source, sealKey } = workerData as LedgerThreadSettings;
 const ledger = openSqliteLedger(path, { sealKey: Buffer.from(sealKey) });
+const { webhooks } = ledger;
 const tail = new JournalTail(journalPath);
 const shipper = new Shipper(source, tail, ledger);
 const reply = (message: FromLedgerThread): void => port.postMessage(message);
@@ -21,9 +22,9 @@ port.on('message', (call: LedgerCall) => {
 });
 reply({ kind: 'ready' });
 
-async function answer({ call, method, args }: LedgerCall): Promise<void> {
+async function answer({ call, target, method, args }: LedgerCall): Promise<void> {
   try {
-    const value = method === 'close' ? await close() : await run(method, args);
+    const value = method === 'close' ? await close() : await run(target, method, args);
     reply({ kind: 'answer', call, value });
   } catch (error) {
     const isOurs = error instanceof MeridianError;
@@ -33,11 +34,12 @@ async function answer({ call, method, args }: LedgerCall): Promise<void> {
   if (method === 'close') port?.close();
 }
 
-function run(method: LedgerMethod, args: readonly unknown[]): Promise<unknown> {
+function run(target: LedgerCall['target'], method: string, args: readonly unknown[]): Promise<unknown> {
   if (method === 'ship') return shipper.ship(Number(args[0]));
-  const target: unknown = Reflect.get(ledger, method);
-  if (typeof target !== 'function') throw new Error(`the ledger has no ${method}`);
-  return Reflect.apply(target, ledger, args) as Promise<unknown>;
+  const owner = target === 'ledger' ? ledger : webhooks;
+  const found: unknown = Reflect.get(owner, method);
+  if (typeof found !== 'function') throw new Error(`the ledger has no ${method}`);
+  return Reflect.apply(found, owner, args) as Promise<unknown>;
 }
 
 async function close(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Balance, Budget, BudgetState, Credit, SpendingState } from './billing-account.ts';
+import type { BudgetReached } from '../holds/spending.ts';
 import type { PriceRow } from '../prices/price-book.ts';
 import type { Customer } from './customer-table.ts';
 import type { Invoice } from '../invoices/invoice.ts';
@@ -55,8 +56,8 @@ export interface Ledger {
   budget(id: string, nowMs: number): Promise<BudgetState | null>;
   budgets(query: ListQuery, nowMs: number): Promise<readonly BudgetState[]>;
   archiveBudget(id: string, nowMs: number): Promise<Budget | null>;
-  /** Notes that `percent` of a budget is reached in a period; false when that was noted before. */
-  markBudget(budget: string, period: string, percent: number): Promise<boolean>;
+  /** Notes how much of a budget is reached, and has it told; false when that was noted before. */
+  markBudget(reached: BudgetReached, nowMs: number): Promise<boolean>;
   /** A draft for a month that has begun. Rejects with `conflict` when the organization has an invoice for it. */
   createInvoice(draft: NewInvoice, terms: InvoiceTerms): Promise<Invoice>;
   invoice(id: string, terms: InvoiceTerms): Promise<Invoice | null>;

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { MeridianError } from '../../core/index.ts';
-import type { CarriedError, FromLedgerThread, LedgerCall, LedgerMethod, LedgerService, LedgerThreadSettings } from './ledger-protocol.ts';
+import type { WebhookStore } from '../webhooks/webhook-store.ts';
+import type { CarriedError, FromLedgerThread, LedgerCall, LedgerMethod, LedgerService, LedgerThreadSettings, WebhookMethod } from './ledger-protocol.ts';
 
 export interface LedgerOptions {
   /** The SQLite file, in a locked data directory. */
@@ -42,12 +43,12 @@ class Calls {
     thread.on('exit', () => this.#end('it is closed'));
   }
 
-  make(method: LedgerCall['method'], args: readonly unknown[]): Promise<unknown> {
+  make(target: LedgerCall['target'], method: LedgerCall['method'], args: readonly unknown[]): Promise<unknown> {
     if (this.#gone !== null) return Promise.reject(unavailable(this.#gone));
     this.#calls += 1;
     const waiting = Promise.withResolvers<unknown>();
     this.#waiting.set(this.#calls, waiting);
-    this.#thread.postMessage({ call: this.#calls, method, args } satisfies LedgerCall);
+    this.#thread.postMessage({ call: this.#calls, target, method, args } satisfies LedgerCall);
     return waiting.promise;
   }
 
@@ -77,7 +78,9 @@ function unavailable(reason: string): MeridianError {
 
 function serviceOf(calls: Calls): LedgerService {
   const through = <Method extends LedgerMethod>(method: Method) =>
-    ((...args: unknown[]) => calls.make(method, args)) as LedgerService[Method];
+    ((...args: unknown[]) => calls.make('ledger', method, args)) as LedgerService[Method];
+  const toWebhooks = <Method extends WebhookMethod>(method: Method) =>
+    ((...args: unknown[]) => calls.make('webhooks', method, args)) as WebhookStore[Method];
   return {
     position: through('position'),
     apply: through('apply'),
@@ -108,8 +111,23 @@ function serviceOf(calls: Calls): LedgerService {
     spendingState: through('spendingState'),
     rebuild: through('rebuild'),
     faults: through('faults'),
+    webhooks: {
+      claim: toWebhooks('claim'),
+      delivered: toWebhooks('delivered'),
+      failed: toWebhooks('failed'),
+      addEndpoint: toWebhooks('addEndpoint'),
+      endpoint: toWebhooks('endpoint'),
+      endpoints: toWebhooks('endpoints'),
+      changeEndpoint: toWebhooks('changeEndpoint'),
+      addSecret: toWebhooks('addSecret'),
+      removeEndpoint: toWebhooks('removeEndpoint'),
+      testEndpoint: toWebhooks('testEndpoint'),
+      event: toWebhooks('event'),
+      events: toWebhooks('events'),
+      redeliver: toWebhooks('redeliver'),
+    },
     async close() {
-      await calls.make('close', []);
+      await calls.make('ledger', 'close', []);
     },
   };
 }

@@ -1,5 +1,8 @@
 import type { Kysely } from 'kysely';
 import { openSqlDatabase } from '../../store/index.ts';
+import type { BudgetReached } from '../holds/spending.ts';
+import { SqlWebhooks } from '../webhooks/sql-webhooks.ts';
+import type { WebhookTables } from '../webhooks/webhook-schema.ts';
 import type { PriceRow } from '../prices/price-book.ts';
 import type { Balance, Budget, BudgetState, Credit, SpendingState } from './billing-account.ts';
 import { archiveBudget, budgetState, findBudget, insertBudget, listBudgets, markBudget } from './budget-table.ts';
@@ -19,7 +22,7 @@ import {
   type NewInvoice,
 } from './invoice-acts.ts';
 import { invoiceContent, type InvoiceTerms } from './invoice-content.ts';
-import { findInvoice, findInvoiceOf, listInvoices, requireInvoice } from './invoice-table.ts';
+import { findInvoice, findInvoiceOf, listInvoices } from './invoice-table.ts';
 import type { LedgerEvent } from './ledger-event.ts';
 import { ledgerFaults } from './ledger-faults.ts';
 import { LEDGER_MIGRATIONS } from './ledger-schema.ts';
@@ -126,15 +129,17 @@ export class SqlLedger implements Ledger {
     return archiveBudget(this.#db, id, nowMs);
   }
 
-  markBudget(budget: string, period: string, percent: number): Promise<boolean> {
-    return markBudget(this.#db, budget, period, percent);
+  markBudget(reached: BudgetReached, nowMs: number): Promise<boolean> {
+    return this.#write((db) => markBudget(db, reached, nowMs));
+  }
+
+  /** What is told to webhook endpoints of what happens in this ledger. */
+  get webhooks(): SqlWebhooks {
+    return new SqlWebhooks(this.#db.$pickTables<keyof WebhookTables>());
   }
 
   createInvoice(draft: NewInvoice, terms: InvoiceTerms): Promise<Invoice> {
-    return this.#write(async (db) => {
-      await createInvoice(db, draft);
-      return requireInvoice(db, draft.id, terms);
-    });
+    return this.#write((db) => createInvoice(db, draft, terms));
   }
 
   invoice(id: string, terms: InvoiceTerms): Promise<Invoice | null> {

@@ -17,15 +17,17 @@ import { costsRoutes } from './costs-routes.ts';
 import { creditRoutes, type CreditDeps } from './credit-routes.ts';
 import { customerRoutes, type CustomerDeps } from './customer-routes.ts';
 import { invoiceRoutes, type InvoiceDeps } from './invoice-routes.ts';
+import { ledgerRoutes } from './ledger-routes.ts';
 import { organizationRoutes } from './organization-routes.ts';
 import { priceRoutes, type PriceDeps } from './price-routes.ts';
 import { projectKeyRoutes } from './project-key-routes.ts';
 import { projectRoutes } from './project-routes.ts';
 import { requestRoutes } from './request-routes.ts';
 import { schemaCheck } from './schema-check.ts';
+import { webhookRoutes, type WebhookDeps } from './webhook-routes.ts';
 import { usageRoutes, type UsageDeps } from './usage-routes.ts';
 
-type BillingDeps = Omit<BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps & PriceDeps, 'note'>;
+type BillingDeps = Omit<BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps & PriceDeps & WebhookDeps, 'note'>;
 
 export interface AdminDeps extends HealthProbes, FleetOperations, UsageDeps, BillingDeps {
   readonly adminKey: string;
@@ -80,6 +82,8 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     budgetRoutes(operator, noting);
     customerRoutes(operator, noting);
     invoiceRoutes(operator, noting);
+    webhookRoutes(operator, deps);
+    ledgerRoutes(operator, deps);
     done();
   });
 }
