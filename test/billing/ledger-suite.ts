@@ -77,7 +77,7 @@ export function ledgerSuite(name: string, openEmpty: OpenEmpty): void {
             const own = events.filter(({ meter }) => meter.organization === organization);
             const cost = sumOf(own.map(({ usage, meter }) => chargeTotal(chargeOf(usage, meter.price))));
             expect((await ledger.balance(organization)).unbilled).toBe(cost);
-            for (const grain of ['minute', 'hour', 'day'] as const) {
+            for (const grain of ['minute', 'hour', 'day', 'whole'] as const) {
               const sums = await ledger.usage({ ...ALL, grain, groupBy: ['model'], only: { organization: [organization] } });
               expect(sumOf(sums.map(({ amount }) => amount))).toBe(cost);
               expect(sums.reduce((sum, { requests }) => sum + requests, 0)).toBe(own.filter(({ kind }) => kind === 'request').length);

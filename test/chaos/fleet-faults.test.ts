@@ -79,7 +79,7 @@ describe('an engine', () => {
   test('row 9: that is stopped in mid-stream loses its streams to another one, and is found though its port still takes connections', { timeout: 40_000 }, async () => {
     const fleet = await fleetOf({
       regions: { 'gcp-us-east4': 1 },
-      config: (config) => ({ ...config, timeouts: { ...config.timeouts, stallMs: 500 }, balancer: { ...config.balancer, regionPriceMs: { 'gcp-us-east4': 1e6 } } }),
+      config: (config) => ({ ...config, timeouts: { ...config.timeouts, stallMs: 1_500 }, balancer: { ...config.balancer, regionPriceMs: { 'gcp-us-east4': 1e6 } } }),
     });
     const port = await freePort();
     const engine = new MeridianProcess(['sim-engine', '--port', String(port), '--model', MODEL, '--time-scale', '4']);

@@ -16,7 +16,7 @@ beforeAll(async () => {
     config: (config) => ({
       ...config,
       models: { [MODEL]: { contextTokens: CONTEXT_TOKENS, outputTokensMax: 500, bytesPerToken: 4, free: false } },
-      timeouts: { ...config.timeouts, firstTokenMs: 300 },
+      timeouts: { ...config.timeouts, firstTokenMs: 1_200 },
       retries: { ...config.retries, jitterMinMs: 1, jitterMaxMs: 2 },
       breaker: { ...config.breaker, failuresMax: 1_000_000 },
     }),

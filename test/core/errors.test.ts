@@ -10,8 +10,8 @@ describe('the error table', () => {
     expect(status).toBeLessThan(600);
     expect(type).toMatch(/^[a-z_]+$/);
     expect(message).toMatch(/^[A-Z].*\.$/);
-    // What the client did wrong stays wrong; what failed here may work the next time.
-    expect(retryable).toBe(status >= 500 || status === 408 || status === 429);
+    // What the client did wrong stays wrong, and money does not come by itself; what failed here may work the next time.
+    expect(retryable).toBe(type !== 'insufficient_quota' && (status >= 500 || status === 408 || status === 429));
   });
 });
 

@@ -74,7 +74,7 @@ async function twoEngines(from: 'node' | 'agentless', to: 'node' | 'agentless', 
       ...config,
       breaker: { ...config.breaker, failuresMax: 1_000, attemptsMin: 100_000 },
       balancer: { ...config.balancer, retryCostMs: 0, exploreShare: 0, regionPriceMs: { [to === 'node' ? FAR : 'oci-uk-london']: 1e6 } },
-      timeouts: { ...config.timeouts, stallMs: 400 },
+      timeouts: { ...config.timeouts, stallMs: 1_500 },
       replicas: config.replicas.map((replica) => ({ ...replica, continuation: streamsTokenIds ? 'tokens' : 'text' })),
     }),
   });

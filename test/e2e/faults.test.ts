@@ -8,6 +8,9 @@ import { asUsage, engineTruth, recordOf, type ShownRecord } from '../support/usa
 
 const BODY = { model: MODEL, seed: 3, max_tokens: 30, ignore_eos: true, messages: [{ role: 'user', content: 'Tell me of the wind' }] };
 
+/** Short, for the engines that are made to stall; and longer than a busy machine keeps one waiting that is not. */
+const PATIENCE_MS = 1_500;
+
 type Kind = RequestFault['kind'];
 
 /** One node and one agentless replica; `first` is the one that every request tries first. */
@@ -22,7 +25,7 @@ function config(dearRegion: string, more: Partial<GatewayConfig> = {}) {
     breaker: { ...base.breaker, failuresMax: 1_000 },
     balancer: { ...base.balancer, regionPriceMs: { [dearRegion]: 1e6 } },
     retries: { ...base.retries, jitterMinMs: 0, jitterMaxMs: 5 },
-    timeouts: { ...base.timeouts, firstTokenMs: 400, stallMs: 400, slowReaderMs: 400 },
+    timeouts: { ...base.timeouts, firstTokenMs: PATIENCE_MS, stallMs: PATIENCE_MS, slowReaderMs: 400 },
     ...more,
   });
 }

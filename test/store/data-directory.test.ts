@@ -68,7 +68,7 @@ test('a database goes forward through its migrations and keeps its rows', () => 
 
   const second = openDatabase(path, { migrations: [one, 'ALTER TABLE a ADD COLUMN y INTEGER DEFAULT 2'] });
   expect(second.prepare('SELECT x, y FROM a').all()).toEqual([{ x: 1, y: 2 }]);
-  expect(second.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 });
+  expect(second.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 3 });
   expect(second.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
   second.close();
 

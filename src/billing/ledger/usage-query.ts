@@ -1,7 +1,8 @@
 import type { FemtoUsd } from '../../core/index.ts';
 import type { Charge } from '../prices/charge.ts';
 
-export type Grain = 'minute' | 'hour' | 'day';
+/** `whole`: all of the time that is asked for, in days, as one. */
+export type Grain = 'minute' | 'hour' | 'day' | 'whole';
 
 /** By what usage can be told apart, besides its time. */
 export const USAGE_DIMENSIONS = ['organization', 'project', 'keyId', 'model', 'endpoint', 'tier', 'priceRow'] as const;

@@ -26,9 +26,9 @@ interface Group {
   charge: Charge;
 }
 
-/** Usage by time and group, earliest first. Minutes are counted from the events; hours and days from the rollups. */
+/** Usage by time and group, earliest first. Minutes are counted from the events, all else from the rollups. */
 export async function readUsage(db: Kysely<LedgerTables>, query: UsageQuery): Promise<readonly UsageSum[]> {
-  const rows = query.grain === 'minute' ? await minutes(db, query) : await rollups(db, query);
+  const rows = await countedRows(db, query);
   const groups = new Map<string, Group>();
   for (const row of rows) {
     const values = query.groupBy.map((dimension) => row[COLUMN_OF[dimension]]);
@@ -39,6 +39,35 @@ export async function readUsage(db: Kysely<LedgerTables>, query: UsageQuery): Pr
     groups.set(key, found);
   }
   return [...groups.values()].toSorted((a, b) => a.startMs - b.startMs).map(usageSum);
+}
+
+function countedRows(db: Kysely<LedgerTables>, query: UsageQuery): Promise<Counted[]> {
+  if (query.grain === 'minute') return minutes(db, query);
+  return query.grain === 'whole' ? whole(db, query) : rollups(db, query);
+}
+
+/** One row for each meter, at the beginning of the time. */
+function whole(db: Kysely<LedgerTables>, { fromMs, toMs, only }: UsageQuery): Promise<Counted[]> {
+  let rows = db
+    .selectFrom('meters')
+    .innerJoin('rollups', 'rollups.meter', 'meters.id')
+    .where('rollups.grain', '=', 'day')
+    .where('rollups.start_ms', '>=', fromMs)
+    .where('rollups.start_ms', '<', toMs);
+  for (const [column, values] of filters(only)) rows = rows.where(`meters.${column}`, 'in', values);
+  return rows
+    .selectAll('meters')
+    .select(({ fn }) => [
+      sql<number>`${sql.lit(fromMs)}`.as('start_ms'),
+      fn.sum<number>('rollups.requests').as('requests'),
+      fn.sum<number>('rollups.prompt_tokens').as('prompt_tokens'),
+      fn.sum<number>('rollups.cached_tokens').as('cached_tokens'),
+      fn.sum<number>('rollups.completion_tokens').as('completion_tokens'),
+      fn.sum<number>('rollups.reasoning_tokens').as('reasoning_tokens'),
+    ])
+    .groupBy('meters.id')
+    .orderBy('meters.id')
+    .execute();
 }
 
 function rollups(db: Kysely<LedgerTables>, { grain, fromMs, toMs, only }: UsageQuery): Promise<Counted[]> {
