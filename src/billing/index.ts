@@ -16,6 +16,7 @@ export {
   type UsageRecord,
   type UsageSource,
 } from './usage-record.ts';
+export { AnswerStore, type StoredAnswer } from './idempotency/answer-store.ts';
 export { BillingDesk, type NewBudget, type NewCredit } from './desk.ts';
 export type { Balance, Budget, BudgetScope, BudgetState, Credit, SpendingState, Terms } from './ledger/billing-account.ts';
 export type { Customer } from './ledger/customer-table.ts';

@@ -213,6 +213,11 @@ export const gatewayProperties = {
     credit_note_prefix: text('First part of the numbers of credit notes.', { default: 'CN' }),
     due_days: count('Days until a finalized invoice is due.', { default: 30, minimum: 0 }),
   }),
+  idempotency: section('Answers to requests with an Idempotency-Key, kept to be given again.', {
+    ttl_ms: milliseconds('How long a key is known.', 24 * 60 * 60_000),
+    bytes_max: count('All answers together; beyond it the oldest are dropped.', { default: 1024 * MIB }),
+    answer_bytes_max: count('A larger answer is not kept.', { default: 4 * MIB }),
+  }),
   webhooks: section('Where events of invoices and budgets may be sent.', {
     allow_private: flag('To private networks too.', { default: false }),
     allow_loopback: flag('To this machine too, and there by http; for development.', { default: false }),

@@ -10,6 +10,13 @@ const CRLF = 0x0a0d;
 const RETRIED_BY_SDKS = new Set([408, 409, 429]);
 const PIECE_BYTES = 64 * 1024;
 
+/** A copy of a stream. */
+interface Kept {
+  readonly pieces: Buffer[];
+  bytes: number;
+  readonly bytesMax: number;
+}
+
 type State = 'open' | 'committed' | 'finished' | 'gone';
 
 /**
@@ -25,6 +32,7 @@ export class ClientReply {
   #gone: (() => void)[] = [];
   #onDrain: (() => void) | null = null;
   #hasWritten = false;
+  #kept: Kept | null = null;
   #quietSinceMs: number;
 
   /** `headers` is asked for the headers of every answer when the head is sent. */
@@ -69,9 +77,37 @@ export class ClientReply {
     this.#response.socket?.setNoDelay(true);
   }
 
+  /** From here on keeps a copy of what is streamed, as long as it is no more than `bytesMax`. */
+  keep(bytesMax: number): void {
+    this.#kept = { pieces: [], bytes: 0, bytesMax };
+  }
+
+  /** The stream as it will have been when it ends well; null when it is not kept. */
+  get kept(): Buffer | null {
+    const kept = this.#kept;
+    return kept === null || kept.bytes > kept.bytesMax ? null : Buffer.concat([...kept.pieces, DONE]);
+  }
+
+  /** Sends an answer that was given before. */
+  replay({ requestId, contentType, body }: { readonly requestId: string; readonly contentType: string; readonly body: Buffer }): void {
+    this.#response.writeHead(200, { ...this.#headers(), 'x-request-id': requestId, 'idempotent-replayed': 'true', 'content-type': contentType, 'content-length': String(body.length) });
+    this.#finish(body);
+  }
+
   /** Passes on bytes of the stream; false when the client should be given time before more. */
   write(bytes: Buffer): boolean {
     if (this.#state !== 'committed') return true;
+    if (this.#kept !== null) this.#copy(bytes, this.#kept);
+    return this.#send(bytes);
+  }
+
+  #copy(bytes: Buffer, kept: Kept): void {
+    kept.bytes += bytes.length;
+    if (kept.bytes <= kept.bytesMax) kept.pieces.push(Buffer.from(bytes));
+    else kept.pieces.length = 0;
+  }
+
+  #send(bytes: Buffer): boolean {
     this.#hasWritten = true;
     const socket = this.#response.socket;
     // One chunk, one write: what `response.write` does in four pieces. Its own head went through the same socket before.
@@ -97,7 +133,7 @@ export class ClientReply {
     if (now - this.#quietSinceMs < maxMs) return;
     this.#quietSinceMs = now;
     this.commit();
-    this.write(this.#streamed ? KEEP_ALIVE : SPACE);
+    if (this.#state === 'committed') this.#send(this.#streamed ? KEEP_ALIVE : SPACE);
   }
 
   /** Ends a stream that is whole. */

@@ -8,6 +8,7 @@ import type { AnswerHeaders } from './answer-headers.ts';
 import type { ClientReply } from './client-reply.ts';
 import type { ContinuableBy } from './continuable.ts';
 import type { Delivered } from './delivered.ts';
+import type { Once } from './once.ts';
 import type { OpenAttempt } from './open-attempt.ts';
 import type { RequestHints } from './request-hints.ts';
 import type { LoggedRoute } from './route-log.ts';
@@ -66,6 +67,7 @@ export interface RequestContext {
   readonly request: ReceivedRequest;
   readonly key: ApiKeyRecord;
   readonly ask: Ask;
+  readonly keyed: Once;
   readonly admission: Admission;
   readonly reply: ClientReply;
   readonly span: RequestSpan;

@@ -1,7 +1,7 @@
 import type { KeyStore } from '../accounts/index.ts';
 import type { HedgeBudget, InFlightLimit, Overload, RateLimiter, RetryBudget } from '../admission/index.ts';
 import type { ExpectedOutput, Router, TokenRatio } from '../balancer/index.ts';
-import type { BillingDesk, CurrentPrices, Journal, Spending } from '../billing/index.ts';
+import type { AnswerStore, BillingDesk, CurrentPrices, Journal, Spending } from '../billing/index.ts';
 import type { Clock, Logger, Rng, Tracing } from '../core/index.ts';
 import type { Fleet, Patience } from '../health/index.ts';
 import type { ActiveRequests } from './active-requests.ts';
@@ -41,6 +41,7 @@ export interface GatewayDeps {
   readonly routeLog: RouteLog;
   readonly journal: Journal;
   readonly prices: Pick<CurrentPrices, 'at'>;
+  readonly answers: AnswerStore;
   readonly desk: Pick<BillingDesk, 'balance'>;
   readonly spending: Pick<Spending, 'place' | 'settle' | 'void'>;
   readonly settlements: SettlementInbox;

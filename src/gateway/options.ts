@@ -19,6 +19,7 @@ export interface GatewayOptions {
     readonly answerBytesMax: number;
     readonly streamBufferBytesMax: number;
     readonly inFlightPerAddressMax: number;
+    readonly idempotentAnswerBytesMax: number;
   };
   readonly timeouts: {
     readonly connectMs: number;

@@ -6,6 +6,7 @@ import { ClientReply } from './client-reply.ts';
 import { closeAttempt } from './close-attempt.ts';
 import type { Endpoint, ReceivedRequest, RequestContext } from './context.ts';
 import type { GatewayDeps } from './deps.ts';
+import { once } from './once.ts';
 import type { AnswerOutcome } from './outcome.ts';
 import { admit } from './stages/admit.ts';
 import { attempt } from './stages/attempt.ts';
@@ -42,17 +43,21 @@ export async function serve(
     shown.organization = key.organization;
     const ask = validate(request, key, deps);
     if (ask.streamed) reply.becomeStream();
-    const admission = admit(request, key, ask, shown, deps);
+    const keyed = once(request, key, deps);
+    if (keyed.answer !== null) return reply.replay(keyed.answer);
+    const held = [() => keyed.leave()];
     try {
+      const admission = admit(request, key, ask, shown, deps);
+      held.push(() => admission.leave());
       const planned = await plan(ask, key, reply, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });
       const route = deps.routeLog.begin(request.id, ask.model, planned.placement, planned.heldMs);
-      const context: RequestContext = { request, key, ask, admission, reply, span, shown, route, attempts: [], open: new Set(), closing: [], answeredBy: null, delivered: null, continued: null, isWorkLost: false };
+      const context: RequestContext = { request, key, ask, keyed, admission, reply, span, shown, route, attempts: [], open: new Set(), closing: [], answeredBy: null, delivered: null, continued: null, isWorkLost: false };
       await answer(context, planned, deps);
       // Until then the request is under way: a drain must not cut what the client has not taken yet.
       await reply.taken(deps.options.timeouts.slowReaderMs);
     } finally {
-      admission.leave();
+      for (const giveBack of held) giveBack();
     }
   } catch (thrown) {
     refuse(request, reply, asMeridianError(thrown), deps);
@@ -65,12 +70,17 @@ async function answer(context: RequestContext, planned: Plan, deps: GatewayDeps)
   const unwatch = deps.sweep.add((now) => context.reply.tick(now, { uncommitted: earlyHeadMs, committed: keepAliveMs }));
   const forget = deps.active.add(context);
   deps.journal.open(openRequest(context));
+  context.keyed.dispatched(context.reply);
   try {
     const outcome = await outcomeOf(context, planned, deps);
     const { record, durable } = settle(context, outcome, deps);
     const unwritable = await durable.then(() => null, asMeridianError);
-    if (unwritable === null) finish(context, outcome);
-    else context.reply.fail(unwritable);
+    if (unwritable === null) {
+      context.keyed.settled(record, context.reply, outcome.kind === 'completed' ? (outcome.whole?.body ?? null) : null);
+      finish(context, outcome);
+    } else {
+      context.reply.fail(unwritable);
+    }
     observe(context, record, deps);
   } finally {
     unwatch();

@@ -8,7 +8,7 @@ const SETTLEMENT_MS = 2_000;
 export function gatewayOptions(config: GatewayConfig): GatewayOptions {
   const { keepAliveCommentMs, ...timeouts } = config.timeouts;
   return {
-    limits: config.limits,
+    limits: { ...config.limits, idempotentAnswerBytesMax: config.idempotency.answerBytesMax },
     timeouts: { ...timeouts, keepAliveMs: keepAliveCommentMs, settlementMs: SETTLEMENT_MS },
     retries: config.retries,
     health: config.health,

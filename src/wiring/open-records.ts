@@ -1,5 +1,5 @@
 import { cacheSalts, openAccounts, type Accounts, type KeyStore } from '../accounts/index.ts';
-import { openJournal, type Journal, type WebhookDesk } from '../billing/index.ts';
+import { AnswerStore, openJournal, type Journal, type WebhookDesk } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger, Rng } from '../core/index.ts';
 import { deriveKey, openDataDirectory } from '../store/index.ts';
@@ -13,11 +13,12 @@ export interface Records extends Books {
   readonly keys: KeyStore;
   readonly journal: Journal;
   readonly webhooks: WebhookDesk;
+  readonly answers: AnswerStore;
   readonly cacheSalt: (organization: string) => string;
 }
 
 export async function openRecords(
-  config: Pick<GatewayConfig, 'dataDir' | 'gateway' | 'journal' | 'billing' | 'webhooks'>,
+  config: Pick<GatewayConfig, 'dataDir' | 'gateway' | 'journal' | 'billing' | 'webhooks' | 'idempotency'>,
   world: { readonly clock: Clock; readonly rng: Rng; readonly log: Logger },
   teardown: Teardown,
 ): Promise<Records> {
@@ -33,5 +34,7 @@ export async function openRecords(
   const sealKey = deriveKey(keyPepper, 'ledger seals');
   const books = await openBooks({ ledgerPath, journalPath: path, source: config.gateway.id, sealKey, journal, billing: config.billing, projectNames: () => accounts.tenants.projectNames() }, { clock, log }, teardown);
   const webhooks = openWebhooks(config.webhooks, books.ledger.webhooks, deriveKey(keyPepper, 'webhook secrets'), world, teardown);
-  return { accounts, keys, journal, ...books, webhooks, cacheSalt: cacheSalts(cacheSaltSecret) };
+  const { ttlMs, bytesMax } = config.idempotency;
+  const answers = teardown.add(new AnswerStore({ path: directory.path('idempotency.sqlite'), secret: deriveKey(keyPepper, 'idempotency'), ttlMs, bytesMax, clock }));
+  return { accounts, keys, journal, ...books, webhooks, answers, cacheSalt: cacheSalts(cacheSaltSecret) };
 }

@@ -16,6 +16,8 @@ export interface BillingAudit {
   /** Requests with more than one attempt; those that went on elsewhere. */
   readonly retried: number;
   readonly continued: number;
+  /** Repeats of a request with its Idempotency-Key: answered again or refused, and charged nothing. */
+  readonly repeated: number;
   /** Output tokens: made by engines for whatever attempt, charged, and in the ledger. */
   readonly made: number;
   readonly charged: number;
@@ -36,6 +38,7 @@ const AT_ONCE = 24;
 const PAGE = 500;
 
 interface Round {
+  readonly repeated: number;
   readonly asked: readonly Asking[];
   readonly records: readonly ShownRecord[];
   readonly truth: ReadonlyMap<string, EngineTruth>;
@@ -48,23 +51,34 @@ export async function auditBilling(fleet: TestFleet, requests: number, rng: Rng,
   const differences: string[] = [];
   let made = 0;
   let seen = 0;
+  let repeated = 0;
   let after = '';
   for (let done = 0; done < requests; done += ROUND) {
     const round = await oneRound(fleet, keys, Math.min(ROUND, requests - done), rng, after, seen);
     for (const id of round.truth.keys()) made += round.truth.get(id)?.completion ?? 0;
     differences.push(...differencesOf(round));
     seen += round.records.length;
+    repeated += round.repeated;
     after = round.records.at(-1)?.id ?? after;
     told(Math.min(done + ROUND, requests));
   }
-  return { requests, made, ...(await booksOf(fleet, differences)) };
+  return { requests, made, repeated, ...(await booksOf(fleet, differences)) };
 }
 
 async function oneRound(fleet: TestFleet, keys: readonly string[], count: number, rng: Rng, after: string, seen: number): Promise<Round> {
-  const mix = Array.from({ length: count }, () => ({ request: mixed(rng), key: keys[Math.floor(rng.next() * keys.length)] ?? '' }));
+  const mix = Array.from({ length: count }, () => ({ request: mixed(rng), key: keys[Math.floor(rng.next() * keys.length)] ?? '', idempotencyKey: rng.next() < 0.1 ? `${rng.next()}` : null }));
   const asked: Asking[] = [];
+  let repeated = 0;
   const worker = async (): Promise<void> => {
-    for (let next = mix.shift(); next !== undefined; next = mix.shift()) asked.push(await run(fleet, next.request, next.key));
+    for (let next = mix.shift(); next !== undefined; next = mix.shift()) {
+      const once = next.idempotencyKey === null ? {} : { 'idempotency-key': next.idempotencyKey };
+      asked.push(await run(fleet, next.request, next.key, once));
+      if (next.idempotencyKey === null) continue;
+      // What the key is good for: asked again, it must neither run nor cost, whatever became of the first one.
+      const again = await run(fleet, { ...next.request, leave: 'never' }, next.key, once);
+      if (again.headers['idempotent-replayed'] === 'true' || again.status === 409) repeated += 1;
+      else asked.push(again);
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   await until(() => fleet.gateway.fleet.all().every(({ inFlight }) => inFlight === 0), 'every permit is given back');
@@ -77,7 +91,7 @@ async function oneRound(fleet: TestFleet, keys: readonly string[], count: number
   }, `every request has its record, after ${seen}`);
   const ids = new Set(records.flatMap(({ attempts }) => attempts.map(({ id }) => id)));
   const truth = new Map([...(await engineTruth(fleet.engines))].filter(([id]) => ids.has(id)));
-  return { asked, records, truth };
+  return { repeated, asked, records, truth };
 }
 
 async function recordsAfter(fleet: TestFleet, after: string): Promise<ShownRecord[]> {
@@ -104,7 +118,7 @@ function differencesOf({ asked, records, truth }: Round): string[] {
   return [...wrong, ...twice, ...untrue];
 }
 
-async function booksOf(fleet: TestFleet, found: readonly string[]): Promise<Omit<BillingAudit, 'requests' | 'made'>> {
+async function booksOf(fleet: TestFleet, found: readonly string[]): Promise<Omit<BillingAudit, 'requests' | 'made' | 'repeated'>> {
   const { gateway } = fleet;
   const differences = [...found];
   await gateway.journal.flush();

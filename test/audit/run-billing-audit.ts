@@ -36,11 +36,11 @@ async function main(): Promise<number> {
 }
 
 function textOf(audit: BillingAudit, seed: number): string {
-  const { requests, records, outcomes, retried, continued, made, charged, inLedger, usd, differences } = audit;
+  const { requests, records, outcomes, retried, continued, repeated, made, charged, inLedger, usd, differences } = audit;
   const ends = Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`).join(', ');
   const told = differences.slice(0, TOLD_MAX).map((line) => `  ${line}`);
   return [
-    `${requests} requests (seed ${seed}), ${records} records: ${ends}; ${retried} with more than one attempt, ${continued} went on elsewhere`,
+    `${requests} requests (seed ${seed}), ${records} records: ${ends}; ${retried} with more than one attempt, ${continued} went on elsewhere; ${repeated} repeats by key`,
     `output tokens: ${made} made by the engines, ${charged} charged, ${inLedger} in the ledger`,
     `dollars: ${usd.records} by record, ${usd.usage} by usage, ${usd.balances} by balance, ${usd.invoices} by invoice`,
     differences.length === 0 ? 'no difference' : `${differences.length} differences:`,

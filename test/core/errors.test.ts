@@ -11,7 +11,7 @@ describe('the error table', () => {
     expect(type).toMatch(/^[a-z_]+$/);
     expect(message).toMatch(/^[A-Z].*\.$/);
     // What the client did wrong stays wrong, and money does not come by itself; what failed here may work the next time.
-    expect(retryable).toBe(type !== 'insufficient_quota' && (status >= 500 || status === 408 || status === 429));
+    expect(retryable).toBe(code === 'idempotency_key_in_use' || (type !== 'insufficient_quota' && (status >= 500 || status === 408 || status === 429)));
   });
 });
 

@@ -55,8 +55,8 @@ export function mixed(rng: Rng): Mix {
 }
 
 /** Sends one request, and leaves it as the mix says. */
-export async function run({ gateway, engines, apiKey: fleetKey }: TestFleet, { body, path, leave }: Mix, apiKey = fleetKey): Promise<Asking> {
-  const asking = new Asking({ publicUrl: gateway.publicUrl, apiKey }, body, { path });
+export async function run({ gateway, engines, apiKey: fleetKey }: TestFleet, { body, path, leave }: Mix, apiKey = fleetKey, headers: Readonly<Record<string, string>> = {}): Promise<Asking> {
+  const asking = new Asking({ publicUrl: gateway.publicUrl, apiKey }, body, { path, headers });
   if (leave === 'never') return asking.over();
   if (typeof leave === 'object' && 'afterMs' in leave) {
     setTimeout(() => asking.leave(), leave.afterMs);
