@@ -27,6 +27,7 @@ export { LedgerFeed } from './ledger/ledger-feed.ts';
 export { openLedger } from './ledger/open-ledger.ts';
 export { openSqliteLedger } from './ledger/sql-ledger.ts';
 export type { Grain, UsageDimension, UsageQuery, UsageSum } from './ledger/usage-query.ts';
+export type { CountDifference, Reconciliation, ReplicaMargin } from './ledger/reconcile.ts';
 export type { Hold } from './holds/hold.ts';
 export { Spending, type BudgetReached, type Payer } from './holds/spending.ts';
 export type { ChargeSum } from './invoices/charge-sum.ts';

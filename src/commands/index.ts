@@ -32,6 +32,10 @@ export const COMMANDS: Readonly<Record<string, { readonly summary: string; reado
     summary: 'get the invoice of a month, or what it would say now',
     load: async () => (await import('./invoice-command.ts')).invoiceCommand,
   },
+  reconcile: {
+    summary: "hold a day's charges against what nodes and engines counted",
+    load: async () => (await import('./reconcile-command.ts')).reconcileCommand,
+  },
   sim: {
     summary: 'run a simulated fleet in virtual time',
     load: async () => (await import('./sim-command.ts')).simCommand,

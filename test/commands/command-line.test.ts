@@ -7,7 +7,7 @@ import { VERSION } from '../../src/version.ts';
 import { startGatewayProcess, writeGatewayConfig } from '../support/gateway-process.ts';
 import { meridian } from '../support/meridian-process.ts';
 
-const COMMANDS = ['demo', 'gateway', 'node', 'sim-engine', 'keys', 'audit', 'invoice', 'prices', 'config', 'openapi'];
+const COMMANDS = ['demo', 'gateway', 'node', 'sim-engine', 'keys', 'audit', 'invoice', 'reconcile', 'prices', 'config', 'openapi'];
 
 const directory = mkdtempSync(join(tmpdir(), 'meridian-commands-'));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -30,10 +30,15 @@ export class JournalTail {
         const earlier = this.#earlier.all(requestId, place).map((one) => JSON.parse(String(one['body'])) as Adjustment);
         return { kind: 'record', seq: place, record: JSON.parse(String(row['body'])) as UsageRecord, earlier };
       }
-      const record = this.#record.get(requestId);
       const adjustment = JSON.parse(String(row['body'])) as Adjustment;
-      return { kind: 'adjustment', seq: place, adjustment, record: record === undefined ? null : (JSON.parse(String(record['body'])) as UsageRecord) };
+      return { kind: 'adjustment', seq: place, adjustment, record: this.record(requestId) };
     });
+  }
+
+  /** The record of a request; null when there is none. */
+  record(requestId: string): UsageRecord | null {
+    const row = this.#record.get(requestId);
+    return row === undefined ? null : (JSON.parse(String(row['body'])) as UsageRecord);
   }
 
   close(): void {

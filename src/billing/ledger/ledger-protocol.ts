@@ -1,12 +1,18 @@
 import type { ErrorCode } from '../../core/index.ts';
 import type { WebhookStore } from '../webhooks/webhook-store.ts';
 import type { Ledger } from './ledger.ts';
+import type { Reconciliation } from './reconcile.ts';
 import type { Shipped } from './shipper.ts';
 
 /** What the ledger's thread does: keep the books, and fill them from the journal beside it. */
 export interface LedgerService extends Ledger {
   /** Brings everything the journal has by now into the ledger. Calls at one time share the work. */
   ship(nowMs: number): Promise<Shipped>;
+  /**
+   * Holds the counts of a UTC day's requests against each other. With `post`, corrections are applied; again, they change
+   * nothing. Rejects with `invalid_value` unless it is a day.
+   */
+  reconcile(day: string, post: boolean, nowMs: number): Promise<Reconciliation>;
   /** Who is told of what happens in it. */
   readonly webhooks: WebhookStore;
 }

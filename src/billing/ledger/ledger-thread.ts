@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { MeridianError } from '../../core/index.ts';
 import { JournalTail } from '../journal/journal-tail.ts';
 import type { FromLedgerThread, LedgerCall, LedgerThreadSettings } from './ledger-protocol.ts';
+import type { Reconciliation } from './reconcile.ts';
 import { Shipper } from './shipper.ts';
 import { openSqliteLedger } from './sql-ledger.ts';
 
@@ -35,11 +36,19 @@ async function answer({ call, target, method, args }: LedgerCall): Promise<void>
 }
 
 function run(target: LedgerCall['target'], method: string, args: readonly unknown[]): Promise<unknown> {
+  if (method === 'reconcile') return reconciled(String(args[0]), args[1] === true, Number(args[2]));
   if (method === 'ship') return shipper.ship(Number(args[0]));
   const owner = target === 'ledger' ? ledger : webhooks;
   const found: unknown = Reflect.get(owner, method);
   if (typeof found !== 'function') throw new Error(`the ledger has no ${method}`);
   return Reflect.apply(found, owner, args) as Promise<unknown>;
+}
+
+async function reconciled(day: string, post: boolean, nowMs: number): Promise<Reconciliation> {
+  await shipper.ship(nowMs);
+  const found = await ledger.reconcile(tail, day);
+  if (post) await ledger.apply({ source: 'reconciliation', position: 0, events: found.corrections, nowMs });
+  return found;
 }
 
 async function close(): Promise<void> {

@@ -85,6 +85,7 @@ function serviceOf(calls: Calls): LedgerService {
     position: through('position'),
     apply: through('apply'),
     ship: through('ship'),
+    reconcile: through('reconcile'),
     usage: through('usage'),
     addPrice: through('addPrice'),
     prices: through('prices'),

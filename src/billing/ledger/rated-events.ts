@@ -23,7 +23,7 @@ function ofAdjustment(record: UsageRecord, { attemptId, usage }: Adjustment): Le
 }
 
 /** A client that was cut off pays for what it got, not for what was made beyond. */
-function owed({ outcome, usage: charged }: UsageRecord, made: Usage): Usage {
+export function owed({ outcome, usage: charged }: UsageRecord, made: Usage): Usage {
   if (outcome === 'completed' || outcome === 'aborted') return made;
   return {
     ...made,
@@ -32,7 +32,7 @@ function owed({ outcome, usage: charged }: UsageRecord, made: Usage): Usage {
   };
 }
 
-function meterOf({ organization, project, keyId, model, endpoint, price }: UsageRecord): Meter {
+export function meterOf({ organization, project, keyId, model, endpoint, price }: UsageRecord): Meter {
   // Records from before there were prices have none.
   return { organization, project, keyId, model, endpoint, price: price ?? null };
 }

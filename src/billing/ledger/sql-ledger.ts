@@ -1,4 +1,6 @@
 import type { Kysely } from 'kysely';
+import { instantMs, isDate, MeridianError } from '../../core/index.ts';
+import type { JournalTail } from '../journal/journal-tail.ts';
 import { openSqlDatabase } from '../../store/index.ts';
 import type { BudgetReached } from '../holds/spending.ts';
 import { SqlWebhooks } from '../webhooks/sql-webhooks.ts';
@@ -31,6 +33,7 @@ import type { Ledger, LedgerBatch, ListQuery } from './ledger.ts';
 import { meterFaults, Meters } from './meters.ts';
 import { monthOf } from './month.ts';
 import { insertPrice, listPrices } from './price-table.ts';
+import { reconcile, type Reconciliation } from './reconcile.ts';
 import { rebuildProjections } from './rebuild.ts';
 import { sealFaults } from './seals.ts';
 import { postUsage } from './usage-postings.ts';
@@ -182,6 +185,13 @@ export class SqlLedger implements Ledger {
     const prepaid: SpendingState['prepaid'][number][] = [];
     for (const organization of await prepaidOrganizations(this.#db)) prepaid.push(await readBalance(this.#db, organization, 'prepaid'));
     return { nowMs, prepaid, budgets: await this.budgets({ limit: BUDGETS_MAX }, nowMs) };
+  }
+
+  /** Holds the counts of a day against each other, by the journal's records. Throws `invalid_value` unless `day` is a day. */
+  reconcile(tail: Pick<JournalTail, 'record'>, day: string): Promise<Reconciliation> {
+    const fromMs = isDate(day) ? instantMs(`${day}T00:00:00Z`) : null;
+    if (fromMs === null) throw new MeridianError('invalid_value', { param: 'day', message: `Invalid value for 'day': expected a day, as "2026-11-26", got "${day.slice(0, 40)}".` });
+    return reconcile(this.#db, tail, day, fromMs);
   }
 
   rebuild(): Promise<void> {

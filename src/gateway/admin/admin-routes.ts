@@ -22,6 +22,7 @@ import { organizationRoutes } from './organization-routes.ts';
 import { priceRoutes, type PriceDeps } from './price-routes.ts';
 import { projectKeyRoutes } from './project-key-routes.ts';
 import { projectRoutes } from './project-routes.ts';
+import { reconcileRoutes } from './reconcile-routes.ts';
 import { requestRoutes } from './request-routes.ts';
 import { schemaCheck } from './schema-check.ts';
 import { webhookRoutes, type WebhookDeps } from './webhook-routes.ts';
@@ -82,6 +83,7 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     budgetRoutes(operator, noting);
     customerRoutes(operator, noting);
     invoiceRoutes(operator, noting);
+    reconcileRoutes(operator, noting);
     webhookRoutes(operator, deps);
     ledgerRoutes(operator, deps);
     done();
