@@ -33,7 +33,7 @@ export interface DocumentRow {
 const MILLION = 1_000_000;
 const BASIS_POINTS_PER_PERCENT = 100;
 
-export const CLASS_NAMES: Readonly<Record<TokenClass, string>> = { input: 'input tokens', inputCached: 'cached input tokens', output: 'output tokens' };
+const CLASS_NAMES: Readonly<Record<TokenClass, string>> = { input: 'input tokens', inputCached: 'cached input tokens', output: 'output tokens' };
 
 export function invoiceDocument(invoice: Invoice): InvoiceDocument {
   const { snapshot, number, status, creditNotes } = invoice;
@@ -53,7 +53,7 @@ export function invoiceDocument(invoice: Invoice): InvoiceDocument {
 }
 
 /** Digits in threes: 1,234,567. */
-export function grouped(count: number): string {
+function grouped(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 

@@ -59,7 +59,7 @@ export async function invoiceContent(db: Kysely<LedgerTables>, organization: str
   });
 }
 
-export async function creditOf(db: Kysely<LedgerTables>, organization: string): Promise<FemtoUsd> {
+async function creditOf(db: Kysely<LedgerTables>, organization: string): Promise<FemtoUsd> {
   const { paid_credit: paid, granted_credit: granted } = await balancesOf(db, organization);
   return opposite(sumOf([paid, granted]));
 }

@@ -51,7 +51,7 @@ export async function nextNumber(db: Kysely<LedgerTables>, prefix: string): Prom
   return `${prefix}-${String(last).padStart(NUMBER_DIGITS, '0')}`;
 }
 
-export async function creditNotesOf(db: Kysely<LedgerTables>, invoice: string): Promise<readonly CreditNote[]> {
+async function creditNotesOf(db: Kysely<LedgerTables>, invoice: string): Promise<readonly CreditNote[]> {
   const rows = await db.selectFrom('credit_notes').selectAll().where('invoice', '=', invoice).orderBy('seq').execute();
   return rows.map(({ id, number, amount, reason, created_at_ms: createdAtMs }) => ({ id, number, invoice, amount: BigInt(amount) as FemtoUsd, reason, createdAtMs }));
 }

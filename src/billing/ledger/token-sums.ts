@@ -11,9 +11,6 @@ export interface TokenSums {
   readonly reasoning_tokens: number;
 }
 
-/** The columns of `TokenSums`. */
-export const TOKEN_COLUMNS = ['requests', 'prompt_tokens', 'cached_tokens', 'completion_tokens', 'reasoning_tokens'] as const;
-
 export const NO_TOKENS: TokenSums = { requests: 0, prompt_tokens: 0, cached_tokens: 0, completion_tokens: 0, reasoning_tokens: 0 };
 
 export function addTokens(a: TokenSums, b: TokenSums): TokenSums {

@@ -35,7 +35,7 @@ export function identify(request: FastifyRequest, { adminKey, keys, clock }: Adm
 }
 
 /** Of a request that was let in. */
-export function identityOf(request: FastifyRequest): AdminIdentity {
+function identityOf(request: FastifyRequest): AdminIdentity {
   const identity = identities.get(request);
   if (identity === undefined) throw new MeridianError('internal_error', { message: 'An administrator was let in without a name.' });
   return identity;
