@@ -63,6 +63,23 @@ describe('what was written', () => {
     expect((await faultsAfter((db) => db.exec('DELETE FROM seals WHERE last_seq = 10'))).join()).toContain('not as they were sealed');
   });
 
+  test('of an invoice stays as it was finalized: SQL refuses every change of it, and all but the way on', async () => {
+    const path = newFile();
+    const ledger = openSqliteLedger(path, { sealKey });
+    const terms = { seller: null, footer: '', invoicePrefix: 'INV', creditNotePrefix: 'CN', dueDays: 1, projectNames: {} };
+    const nowMs = Date.parse('2026-11-02T00:00:00Z');
+    await ledger.createInvoice({ id: 'inv_1', organization: 'org_a', period: '2026-10', nowMs }, terms);
+    await ledger.finalizeInvoice({ id: 'inv_1', terms, nowMs });
+    await ledger.close();
+    const db = new DatabaseSync(path);
+    for (const change of ["snapshot = '{}'", "number = 'INV-000007'", "period = '2026-09'", "organization = 'org_b'", 'finalized_at_ms = 1', 'due_at_ms = 1', "status = 'draft'"]) {
+      expect(() => db.exec(`UPDATE invoices SET ${change}`), change).toThrow(/never changed/);
+    }
+    expect(() => db.exec('DELETE FROM invoices')).toThrow(/never deleted/);
+    db.exec("UPDATE invoices SET status = 'paid', paid_at_ms = 5");
+    db.close();
+  });
+
   test('cannot be changed through SQL by mistake', async () => {
     const path = newFile();
     await filled(path);
