@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiKeyRecord } from '../accounts/index.ts';
 import type { AnswerStore, StoredAnswer, UsageRecord } from '../billing/index.ts';
-import { MeridianError } from '../core/index.ts';
+import { MeridianError, type Logger } from '../core/index.ts';
 import type { ClientReply } from './client-reply.ts';
 import type { ReceivedRequest } from './context.ts';
 import type { GatewayDeps } from './deps.ts';
@@ -28,12 +28,12 @@ const NO_KEY: Once = { answer: null, dispatched: () => {}, settled: () => {}, le
  * Looks the key of a request up, within its project, so that it outlives the rotation of API keys. Throws when the first request
  * with it is under way, was another one, or has no answer that could be given again.
  */
-export function once(request: ReceivedRequest, key: ApiKeyRecord, { answers, options }: Pick<GatewayDeps, 'answers' | 'options'>): Once {
+export function once(request: ReceivedRequest, key: ApiKeyRecord, { answers, options, log }: Pick<GatewayDeps, 'answers' | 'options' | 'log'>): Once {
   const name = keyOf(request.headers);
   if (name === null) return NO_KEY;
   const scope = key.project;
   const state = answers.begin(scope, name, [request.endpoint, '\0', request.body], request.id);
-  if (state.kind === 'new') return new Keyed(answers, scope, name, options.limits.idempotentAnswerBytesMax);
+  if (state.kind === 'new') return new Keyed(answers, scope, name, options.limits.idempotentAnswerBytesMax, log);
   if (state.kind === 'answered') return { ...NO_KEY, answer: state.answer };
   if (state.kind === 'running') {
     throw new MeridianError('idempotency_key_in_use', { message: `The request ${state.requestId} with this Idempotency-Key is still under way.`, retryAfterMs: RETRY_MS });
@@ -50,13 +50,15 @@ class Keyed implements Once {
   readonly #scope: string;
   readonly #key: string;
   readonly #bytesMax: number;
+  readonly #log: Logger;
   #state: 'idle' | 'dispatched' | 'over' = 'idle';
 
-  constructor(answers: AnswerStore, scope: string, key: string, bytesMax: number) {
+  constructor(answers: AnswerStore, scope: string, key: string, bytesMax: number, log: Logger) {
     this.#answers = answers;
     this.#scope = scope;
     this.#key = key;
     this.#bytesMax = bytesMax;
+    this.#log = log;
   }
 
   dispatched(reply: ClientReply): void {
@@ -64,9 +66,17 @@ class Keyed implements Once {
     reply.keep(this.#bytesMax);
   }
 
-  settled({ outcome, usage, streamed }: UsageRecord, reply: ClientReply, whole: Buffer | null): void {
+  settled(record: UsageRecord, reply: ClientReply, whole: Buffer | null): void {
     this.#state = 'over';
-    const body = whole ?? reply.kept;
+    try {
+      this.#note(record, whole ?? reply.kept);
+    } catch (error) {
+      // The client gets its answer all the same; a repeat finds the key in use, and later without an answer.
+      this.#log.error({ request: record.requestId, error: String(error) }, 'an answer could not be kept for its Idempotency-Key');
+    }
+  }
+
+  #note({ outcome, usage, streamed }: UsageRecord, body: Buffer | null): void {
     if (outcome === 'completed' && body !== null && body.length <= this.#bytesMax) {
       this.#answers.answered(this.#scope, this.#key, streamed ? 'text/event-stream' : 'application/json', body);
     } else if (outcome === 'failed' && usage.promptTokens + usage.completionTokens === 0) {
