@@ -51,9 +51,12 @@ describe('a request with an Idempotency-Key', () => {
 
   test('of twenty at once one runs, and the others are told to wait, and then get its answer', async () => {
     const before = await records();
-    for (const { model } of fleet.engines) model.slowdown = 20;
-    const all = await Promise.all(Array.from({ length: 20 }, () => ask('crowd').over()));
+    // The one that runs must not be over before the others were looked at.
+    for (const { model } of fleet.engines) model.slowdown = 500;
+    const all = Array.from({ length: 20 }, () => ask('crowd'));
+    await until(() => all.filter(({ isOver }) => isOver).length === 19, 'the others are refused');
     for (const { model } of fleet.engines) model.slowdown = 1;
+    for (const asking of all) await asking.over();
     expect(all.filter(({ status }) => status === 200)).toHaveLength(1);
     for (const { error, headers } of all.filter(({ status }) => status !== 200)) {
       expect(error?.['code']).toBe('idempotency_key_in_use');
