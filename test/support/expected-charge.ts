@@ -13,8 +13,9 @@ export function expectedCharge(record: ShownRecord, truth: Truth): Charge {
 
 /** One prompt, and the tokens of both parts of an answer that went on elsewhere. */
 function bothParts({ attempts, charged_attempt: charged }: ShownRecord, truth: Truth): Charge {
-  // Of two that raced, the one that answered may have begun first.
-  const last = attempts.find(({ id }) => id === charged) ?? attempts.at(-1);
+  // Of attempts that raced, or of which one failed, the one that answered may have ended first.
+  const second = attempts.filter(({ resumed_tokens: tokens }) => tokens > 0);
+  const last = attempts.find(({ id }) => id === charged) ?? second.find(({ ttft_ms: ttftMs }) => ttftMs !== null) ?? attempts.at(-1);
   const delivered = last?.resumed_tokens ?? 0;
   if (delivered === 0) return chargeable(last, truth);
   const first = chargeable(attempts.findLast(({ resumed_tokens: tokens, ttft_ms: ttftMs }) => tokens === 0 && ttftMs !== null), truth);
