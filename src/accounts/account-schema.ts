@@ -56,6 +56,7 @@ export const ACCOUNT_MIGRATIONS: readonly string[] = [
   ALTER TABLE keys ADD COLUMN limits TEXT NOT NULL DEFAULT '{}';
   ALTER TABLE keys ADD COLUMN service_account TEXT;
   ALTER TABLE keys ADD COLUMN replaces TEXT;
+  ALTER TABLE keys ADD COLUMN clamps_output INTEGER NOT NULL DEFAULT 0;
 
   CREATE TABLE audit_events (
     seq INTEGER PRIMARY KEY,

@@ -35,6 +35,8 @@ export interface ApiKeyRecord {
   /** The highest class its requests may ask for. */
   readonly priorityMax: Priority;
   readonly limits: AccountLimits;
+  /** Where too little is left for an answer of full length, a shorter one is asked for. */
+  readonly clampsOutput: boolean;
   /** Milliseconds since the epoch, as all times here. */
   readonly createdAtMs: number;
   readonly expiresAtMs: number | null;
@@ -59,6 +61,7 @@ export function keyRecordOf(row: Row): ApiKeyRecord {
     scopes: listOf(row['scopes']) ?? [],
     priorityMax: isPriority(row['priority_max']) ? row['priority_max'] : 'standard',
     networks: listOf(row['cidrs']),
+    clampsOutput: row['clamps_output'] === 1,
     serviceAccount: textOf(row['service_account']),
     replaces: textOf(row['replaces']),
     limits: {

@@ -28,10 +28,12 @@ export interface NewKey {
   readonly networks?: readonly string[] | null | undefined;
   readonly limits?: RateLimits | undefined;
   readonly serviceAccount?: string | undefined;
+  /** Default false. */
+  readonly clampsOutput?: boolean | undefined;
 }
 
 /** What can be changed of a key; what is undefined stays. */
-export type KeyChange = { readonly [Field in 'name' | 'scopes' | 'networks' | 'limits' | 'expiresAtMs' | 'models' | 'regions']?: NewKey[Field] | undefined };
+export type KeyChange = { readonly [Field in 'name' | 'scopes' | 'networks' | 'limits' | 'expiresAtMs' | 'models' | 'regions' | 'clampsOutput']?: NewKey[Field] | undefined };
 
 export interface CreatedKey {
   readonly record: ApiKeyRecord;
@@ -119,6 +121,7 @@ export class KeyStore {
       cidrs: change.networks === undefined ? undefined : json(change.networks),
       models: change.models === undefined ? undefined : json(change.models),
       regions: change.regions === undefined ? undefined : json(change.regions),
+      clamps_output: change.clampsOutput === undefined ? undefined : Number(change.clampsOutput),
     };
     transaction(this.#db, () => {
       for (const [column, value] of Object.entries(columns)) if (value !== undefined) this.#db.prepare(`UPDATE keys SET ${column} = ? WHERE id = ?`).run(value, id);
@@ -202,6 +205,7 @@ export class KeyStore {
       priority_max: wanted.priorityMax ?? 'standard',
       cidrs: json(wanted.networks),
       limits: JSON.stringify(wanted.limits ?? NO_LIMITS),
+      clamps_output: Number(wanted.clampsOutput ?? false),
       service_account: wanted.serviceAccount ?? null,
       replaces,
     };

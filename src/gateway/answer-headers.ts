@@ -8,6 +8,8 @@ import { rateLimitHeaders } from './rate-limit-headers.ts';
 export interface AnswerHeaders {
   organization: string | null;
   limits: LimitView | null;
+  /** The bound on the answer that the gateway set, where the client's was beyond what is left to spend. */
+  outputTokensMax: number | null;
   replica: { readonly id: string; readonly region: string } | null;
   /** The headers every answer has, as of now. */
   readonly read: () => Record<string, string>;
@@ -17,7 +19,7 @@ export function answerHeaders(
   request: ReceivedRequest,
   deps: { readonly clock: Clock; readonly options: Pick<GatewayOptions, 'exposeReplica'>; readonly isDraining: () => boolean },
 ): AnswerHeaders {
-  const shown: AnswerHeaders = { organization: null, limits: null, replica: null, read };
+  const shown: AnswerHeaders = { organization: null, limits: null, outputTokensMax: null, replica: null, read };
   function read(): Record<string, string> {
     const headers: Record<string, string> = {
       'x-request-id': request.id,
@@ -26,6 +28,7 @@ export function answerHeaders(
     };
     if (shown.organization !== null) headers['openai-organization'] = shown.organization;
     Object.assign(headers, rateLimitHeaders(shown.limits, deps.clock.now()));
+    if (shown.outputTokensMax !== null) headers['x-meridian-max-tokens'] = String(shown.outputTokensMax);
     if (shown.replica !== null && deps.options.exposeReplica) {
       headers['x-meridian-replica'] = headerText(shown.replica.id);
       headers['x-meridian-region'] = headerText(shown.replica.region);

@@ -41,13 +41,14 @@ export async function serve(
   try {
     const key = authenticate(request.headers, response.socket?.remoteAddress, endpoint, deps);
     shown.organization = key.organization;
-    const ask = validate(request, key, deps);
-    if (ask.streamed) reply.becomeStream();
+    const wanted = validate(request, key, deps);
+    if (wanted.streamed) reply.becomeStream();
     const keyed = once(request, key, deps);
     if (keyed.answer !== null) return reply.replay(keyed.answer);
     const held = [() => keyed.leave()];
     try {
-      const admission = admit(request, key, ask, shown, deps);
+      const admission = admit(request, key, wanted, shown, deps);
+      const { ask } = admission;
       held.push(() => admission.leave());
       const planned = await plan(ask, key, reply, deps);
       const span = deps.tracing.startRequest({ endpoint, model: ask.model, requestId: request.id, admittedAtMs: request.admittedAtMs, headers });

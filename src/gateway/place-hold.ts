@@ -1,6 +1,7 @@
 import type { ApiKeyRecord } from '../accounts/index.ts';
 import type { Hold, RequestPrice } from '../billing/index.ts';
 import { costOf, MeridianError, nanoUsdPerMTok, sumOf, type FemtoUsd } from '../core/index.ts';
+import { editMembers } from '../openai/index.ts';
 import type { Ask, ReceivedRequest } from './context.ts';
 import type { GatewayDeps } from './deps.ts';
 import type { ModelOptions } from './options.ts';
@@ -12,21 +13,45 @@ const GRACE_MS = 60_000;
 
 type HoldDeps = Pick<GatewayDeps, 'spending' | 'models' | 'options' | 'clock'>;
 
-/** Sets aside what the request can cost at the most. Throws `insufficient_quota` when that is not left. */
-export function placeHold(ask: Ask, key: ApiKeyRecord, request: ReceivedRequest, price: RequestPrice | null, deps: HoldDeps): Hold {
-  const answer = deps.spending.place({
-    payer: { organization: key.organization, project: key.project, keyId: key.id },
-    amount: costMax(ask, request.body.length, price, deps.models.get(ask.model)),
-    admittedAtMs: request.admittedAtMs,
-    expiresAtMs: deps.clock.now() + deps.options.timeouts.totalMs + GRACE_MS,
-  });
-  if (answer.kind === 'held') return answer.hold;
-  throw new MeridianError('insufficient_quota', { message: answer.why });
+/** What is held for a request, which may ask for less than the client did. */
+export interface Held {
+  readonly hold: Hold;
+  readonly ask: Ask;
 }
 
-function costMax({ outputTokensMax, answersMax }: Ask, bodyBytes: number, price: RequestPrice | null, model: ModelOptions | undefined): FemtoUsd {
-  if (price === null || model === undefined) return sumOf([]);
+/**
+ * Sets aside what the request can cost at the most. Throws `insufficient_quota` when that is not left; for a key that wants it so,
+ * the answer is cut to what is.
+ */
+export function placeHold(ask: Ask, key: ApiKeyRecord, request: ReceivedRequest, price: RequestPrice | null, deps: HoldDeps): Held {
+  const { spending, models, clock, options } = deps;
+  const payer = { organization: key.organization, project: key.project, keyId: key.id };
+  const { admittedAtMs, body } = request;
+  const most = costsMax(ask, body.length, price, models.get(ask.model));
+  const expiresAtMs = clock.now() + options.timeouts.totalMs + GRACE_MS;
+  const wanted = { payer, admittedAtMs, expiresAtMs };
+  const answer = spending.place({ ...wanted, amount: sumOf([most.prompt, costOf(most.outputTokens, most.outputPrice)]) });
+  if (answer.kind === 'held') return { hold: answer.hold, ask };
+  const canShorten = key.clampsOutput && most.outputTokens > 0 && most.outputPrice > 0n;
+  const left = canShorten ? spending.leftFor(payer, admittedAtMs) : null;
+  const tokens = left === null ? 0 : Number((left - most.prompt) / (most.outputPrice * BigInt(ask.answersMax)));
+  if (tokens < 1) throw new MeridianError('insufficient_quota', { message: answer.why });
+  const clamped = spending.place({ ...wanted, amount: sumOf([most.prompt, costOf(tokens * ask.answersMax, most.outputPrice)]) });
+  if (clamped.kind === 'held') return { hold: clamped.hold, ask: withOutputMax(ask, tokens) };
+  throw new MeridianError('insufficient_quota', { message: clamped.why });
+}
+
+/** What the prompt costs at the most, and of how many output tokens at which price the rest is. */
+function costsMax({ outputTokensMax, answersMax }: Ask, bodyBytes: number, price: RequestPrice | null, model: ModelOptions | undefined) {
+  const outputPrice = nanoUsdPerMTok(price?.output ?? 0);
+  if (price === null || model === undefined) return { prompt: 0n as FemtoUsd, outputTokens: 0, outputPrice };
   const promptTokens = Math.min(bodyBytes + TEMPLATE_TOKENS, model.contextTokens);
   const outputTokens = answersMax * Math.min(outputTokensMax ?? model.outputTokensMax, model.contextTokens);
-  return sumOf([costOf(promptTokens, nanoUsdPerMTok(price.input)), costOf(outputTokens, nanoUsdPerMTok(price.output))]);
+  return { prompt: costOf(promptTokens, nanoUsdPerMTok(price.input)), outputTokens, outputPrice };
+}
+
+/** The same request with a bound on its answer; by the newer name where the client used it. */
+function withOutputMax(ask: Ask, tokens: number): Ask {
+  const newer = ask.body.includes('"max_completion_tokens"') ? { max_completion_tokens: String(tokens) } : {};
+  return { ...ask, outputTokensMax: tokens, body: editMembers(ask.body, { max_tokens: String(tokens), ...newer }) ?? ask.body };
 }

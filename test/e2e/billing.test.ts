@@ -63,6 +63,23 @@ describe('an organization that pays ahead', () => {
     expect(await customer('org_crowd')).toMatchObject({ unbilled_usd: usdText(spent), held_usd: '0.00' });
   });
 
+  test('gets a shorter answer where its key wants that rather than none', async () => {
+    await customer('org_clamp', { terms: 'prepaid' });
+    await fleet.admin('POST', '/admin/v1/credits', { organization: 'org_clamp', amount_usd: '0.0008' });
+    const { json: key } = await fleet.admin('POST', '/admin/v1/keys', { name: 'clamp', organization: 'org_clamp', clamp_max_tokens: true });
+    const client = new OpenAI({ baseURL: fleet.gateway.publicUrl, apiKey: String(key['key']), maxRetries: 0 });
+    const { data, response } = await client.chat.completions.create({ ...BODY, max_tokens: 5_000, seed: 1 }).withResponse();
+    const bound = Number(response.headers.get('x-meridian-max-tokens'));
+    expect(bound).toBeGreaterThan(50);
+    expect(bound).toBeLessThan(480);
+    expect(data.usage?.completion_tokens).toBeLessThanOrEqual(bound);
+    const spent = await spentBy('org_clamp');
+    expect(spent).toBeLessThanOrEqual(8n * 10n ** 11n);
+    // Without the wish it is refused.
+    await fleet.admin('POST', `/admin/v1/keys/${String(key['id'])}`, { clamp_max_tokens: false });
+    await expect(client.chat.completions.create({ ...BODY, max_tokens: 5_000 })).rejects.toMatchObject({ code: 'insufficient_quota' });
+  });
+
   test('sees its balance where DeepSeek\'s clients look', async () => {
     const key = fleet.gateway.keys.create({ name: 'balance', organization: 'org_ahead' }).secret;
     const answer = await fetch(fleet.gateway.publicUrl.replace(/\/v1$/, '/user/balance'), { headers: { authorization: `Bearer ${key}` } });

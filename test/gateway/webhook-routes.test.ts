@@ -9,6 +9,7 @@ const URL = 'https://example.com/hook';
 /** The routes alone, before real books. */
 async function webhookApi() {
   const books = webhookBooks();
+  const noted: string[] = [];
   const app = await createEdge({
     bodyBytesMax: 100_000,
     headerBytesMax: 16_384,
@@ -19,7 +20,7 @@ async function webhookApi() {
     tls: null,
   });
   app.setValidatorCompiler(schemaCheck);
-  webhookRoutes(app, { webhooks: books.desk });
+  webhookRoutes(app, { webhooks: books.desk, note: (_request, act) => void noted.push(act.type) });
   onTestFinished(() => app.close());
   const call = async (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object) => {
     const response = await app.inject({ method, url: `/admin/v1/${path}`, ...(body === undefined ? {} : { payload: body }) });
@@ -29,12 +30,12 @@ async function webhookApi() {
     const { json } = await call('POST', 'webhook_endpoints', { url: URL, ...body });
     return { id: String(json['id']), secret: String(json['secret']) };
   };
-  return { ...books, call, create };
+  return { ...books, call, create, noted };
 }
 
 describe('a webhook endpoint', () => {
   test('is created with a secret that no other answer shows', async () => {
-    const { call } = await webhookApi();
+    const { call, noted } = await webhookApi();
     const { status, json } = await call('POST', 'webhook_endpoints', { url: URL, organization: 'org_a', event_types: ['invoice.paid', 'invoice.paid'] });
     expect(status).toBe(201);
     expect(json).toMatchObject({
@@ -51,6 +52,7 @@ describe('a webhook endpoint', () => {
       secret: expect.stringMatching(/^whsec_/),
     });
     const id = String(json['id']);
+    expect(noted).toEqual(['webhook_endpoint.created']);
     for (const answer of [await call('GET', `webhook_endpoints/${id}`), await call('GET', 'webhook_endpoints'), await call('POST', `webhook_endpoints/${id}`, {})]) {
       expect(answer.status).toBe(200);
       expect(answer.text).not.toContain('whsec_');

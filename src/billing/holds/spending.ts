@@ -109,6 +109,12 @@ export class Spending {
     return { kind: 'held', hold };
   }
 
+  /** The most that can be held for the payer now; null when nothing bounds it. */
+  leftFor(payer: Payer, admittedAtMs: number): FemtoUsd | null {
+    const hard = this.#potsOf(payer, admittedAtMs).filter(({ owner }) => owner.kind === 'credit' || owner.budget.isHard);
+    return hard.reduce<FemtoUsd | null>((least, { left }) => (least === null || left < least ? left : least), null);
+  }
+
   settle(hold: Hold, charge: FemtoUsd): void {
     this.#open.delete(hold);
     hold.settle(charge);

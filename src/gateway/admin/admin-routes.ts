@@ -84,7 +84,7 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     customerRoutes(operator, noting);
     invoiceRoutes(operator, noting);
     reconcileRoutes(operator, noting);
-    webhookRoutes(operator, deps);
+    webhookRoutes(operator, noting);
     ledgerRoutes(operator, deps);
     done();
   });

@@ -26,6 +26,7 @@ const CHANGEABLE = {
   networks: Type.Optional(Networks),
   limits: Type.Optional(LimitsBody),
   expires_at: Type.Optional(Time),
+  clamp_max_tokens: Type.Optional(Type.Boolean({ description: 'Where credit or a budget has too little left for an answer of full length, ask for a shorter one instead of refusing.' })),
 };
 
 const NewKeyBody = Type.Object(
@@ -51,6 +52,7 @@ const KeyObject = Type.Object({
   scopes: Type.Array(Type.String()),
   networks: Networks,
   limits: LimitsObject,
+  clamp_max_tokens: Type.Boolean(),
   service_account: Type.Union([Type.String(), Type.Null()]),
   replaces: Type.Union([Type.String(), Type.Null()], { description: 'The key that it was made in place of.' }),
   priority_max: PriorityMax,
@@ -122,14 +124,14 @@ export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<
 
 /** What a body says of the fields that can be changed. Throws `invalid_value` for a model that is not known. */
 function changes(body: Static<typeof KeyChangeBody>, known: readonly string[]): Omit<KeyChange, 'name'> {
-  const { regions, models, scopes, networks, limits, expires_at: expiresAt } = body;
+  const { regions, models, scopes, networks, limits, expires_at: expiresAt, clamp_max_tokens: clampsOutput } = body;
   const stranger = models?.find((model) => !known.includes(model));
   if (stranger !== undefined) {
     const message = `There is no model '${stranger}'; this gateway has ${known.join(', ')}.`;
     throw new MeridianError('invalid_value', { param: 'models', message });
   }
   const expiresAtMs = typeof expiresAt === 'number' ? expiresAt * 1_000 : expiresAt;
-  return { regions, models, scopes, networks, limits: limits === undefined ? undefined : limitsOf(limits), expiresAtMs };
+  return { regions, models, scopes, networks, limits: limits === undefined ? undefined : limitsOf(limits), expiresAtMs, clampsOutput };
 }
 
 function keyObject(key: ApiKeyRecord): Static<typeof KeyObject> {
@@ -145,6 +147,7 @@ function keyObject(key: ApiKeyRecord): Static<typeof KeyObject> {
     scopes: [...key.scopes],
     networks: key.networks === null ? null : [...key.networks],
     limits: limitsObject(key.limits.key),
+    clamp_max_tokens: key.clampsOutput,
     service_account: key.serviceAccount,
     replaces: key.replaces,
     priority_max: key.priorityMax,

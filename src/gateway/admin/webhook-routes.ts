@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest, HookHandlerDoneFunction } from 'f
 import { Type, type Static } from 'typebox';
 import { WEBHOOK_EVENT_TYPES, type EndpointWithSecret, type WebhookDesk, type WebhookEventType, type WebhookSubject } from '../../billing/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
+import type { NoteAct } from './audited.ts';
 import { OrganizationId } from './money-fields.ts';
 import { DEFAULT_LIMIT, listOf, ListPage, listSchema, type ListPageQuery } from './page-query.ts';
 import { DeletedEndpointObject, EndpointObject, endpointObject, EndpointWithSecretObject, EventObject, eventObject } from './webhook-object.ts';
@@ -9,6 +10,7 @@ import { DeletedEndpointObject, EndpointObject, endpointObject, EndpointWithSecr
 export type WebhookAdmin = Pick<WebhookDesk, 'create' | 'get' | 'list' | 'update' | 'remove' | 'rotateSecret' | 'test' | 'event' | 'events' | 'redeliver'>;
 
 export interface WebhookDeps {
+  readonly note: NoteAct;
   readonly webhooks: WebhookAdmin;
 }
 
@@ -60,13 +62,14 @@ export function webhookRoutes(app: FastifyInstance, deps: WebhookDeps): void {
   eventRoutes(app, deps);
 }
 
-function endpointRoutes(app: FastifyInstance, { webhooks }: WebhookDeps): void {
+function endpointRoutes(app: FastifyInstance, { webhooks, note }: WebhookDeps): void {
   const path = '/admin/v1/webhook_endpoints';
   const answer = { 200: EndpointObject, ...ERRORS };
   const create = { summary: 'Create a webhook endpoint', tags, body: NewEndpointBody, response: { 201: EndpointWithSecretObject, ...ERRORS } };
   app.post<{ Body: Static<typeof NewEndpointBody> }>(path, { schema: create }, async (request, reply) => {
     const { url, organization = null, event_types: types } = request.body;
     const made = await webhooks.create({ url, organization, eventTypes: typesOf(types ?? null) });
+    note(request, { type: 'webhook_endpoint.created', organization, resource: made.endpoint.id, detail: { url } });
     void reply.status(201);
     return withSecret(made);
   });
@@ -83,22 +86,27 @@ function endpointRoutes(app: FastifyInstance, { webhooks }: WebhookDeps): void {
   const update = { summary: 'Change a webhook endpoint', tags, params: Params, body: EndpointChangeBody, response: answer };
   app.post<ById & { Body: Static<typeof EndpointChangeBody> }>(`${path}/:id`, { schema: update }, async (request) => {
     const { url, event_types: types, enabled: isEnabled } = request.body;
-    return endpointObject(await webhooks.update(request.params.id, { url, eventTypes: types === undefined ? undefined : typesOf(types), isEnabled }));
+    const changed = await webhooks.update(request.params.id, { url, eventTypes: types === undefined ? undefined : typesOf(types), isEnabled });
+    note(request, { type: 'webhook_endpoint.updated', organization: changed.organization, resource: changed.id, detail: request.body });
+    return endpointObject(changed);
   });
 
   const remove = { summary: 'Delete a webhook endpoint', tags, params: Params, response: { 200: DeletedEndpointObject, ...ERRORS } };
   app.delete<ById>(`${path}/:id`, { schema: remove }, async (request) => {
     await webhooks.remove(request.params.id);
+    note(request, { type: 'webhook_endpoint.deleted', organization: null, resource: request.params.id, detail: {} });
     return { object: 'webhook_endpoint.deleted', id: request.params.id, deleted: true };
   });
 }
 
-function secretAndTestRoutes(app: FastifyInstance, { webhooks }: WebhookDeps): void {
+function secretAndTestRoutes(app: FastifyInstance, { webhooks, note }: WebhookDeps): void {
   const path = '/admin/v1/webhook_endpoints/:id';
   const rotate = { summary: 'Give a webhook endpoint a new secret', tags, params: Params, body: RotateBody, response: { 200: EndpointWithSecretObject, ...ERRORS } };
-  app.post<ById & { Body: Static<typeof RotateBody> }>(`${path}/rotate_secret`, { schema: rotate, preValidation: bodyOrNothing }, async (request) =>
-    withSecret(await webhooks.rotateSecret(request.params.id, (request.body.grace_seconds ?? DAY_S) * 1_000)),
-  );
+  app.post<ById & { Body: Static<typeof RotateBody> }>(`${path}/rotate_secret`, { schema: rotate, preValidation: bodyOrNothing }, async (request) => {
+    const made = await webhooks.rotateSecret(request.params.id, (request.body.grace_seconds ?? DAY_S) * 1_000);
+    note(request, { type: 'webhook_endpoint.secret_rotated', organization: made.endpoint.organization, resource: made.endpoint.id, detail: {} });
+    return withSecret(made);
+  });
 
   const test = { summary: 'Send a test event to a webhook endpoint', tags, params: Params, response: { 202: EventObject, ...ERRORS } };
   app.post<ById>(`${path}/test`, { schema: test }, async (request, reply) => {

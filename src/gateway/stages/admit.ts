@@ -15,6 +15,8 @@ export interface Admission {
   readonly price: RequestPrice | null;
   readonly rate: RatePermit;
   readonly hold: Hold;
+  /** What is asked for: less than the client wanted, where its key has a shorter answer rather than none. */
+  readonly ask: Ask;
   /** Gives back what it still holds. Once, at the end. */
   leave(): void;
 }
@@ -33,10 +35,11 @@ export function admit(request: ReceivedRequest, key: ApiKeyRecord, ask: Ask, sho
   try {
     const rate = limitRate(ask, key, shown, deps);
     held.push(() => rate.release(deps.clock.now()));
-    const hold = placeHold(ask, key, request, price, deps);
+    const { hold, ask: affordable } = placeHold(ask, key, request, price, deps);
+    shown.outputTokensMax = affordable === ask ? null : affordable.outputTokensMax;
     // One that came to an attempt was settled.
     held.push(() => (hold.isOpen ? deps.spending.void(hold) : undefined));
-    return { price, rate, hold, leave };
+    return { price, rate, hold, ask: affordable, leave };
   } catch (refusal) {
     leave();
     throw refusal;
