@@ -77,6 +77,8 @@ function startGateway(world: World, ports: Ports, replicas: readonly object[]): 
     admin_key: ADMIN_KEY,
     models: { [MODEL]: {} },
     drain: { readiness_ms: 0, streams_ms: 1_000 },
+    // Load, engines and gateway share the machine: what is measured is what a request costs, not when it is refused.
+    overload: { critical: { delay_ms: 60_000 }, standard: { delay_ms: 60_000 }, batch: { delay_ms: 60_000 } },
     replicas,
   };
   return startMeridian(world, config);
