@@ -5,6 +5,7 @@ import { MeridianError, PRIORITIES } from '../../core/index.ts';
 import type { AdminDeps } from './admin-routes.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { actorOf } from './admin-identity.ts';
+import { bodyOrNothing } from './body-or-nothing.ts';
 import { LimitsBody, limitsObject, LimitsObject, limitsOf } from './limit-fields.ts';
 import { DEFAULT_LIMIT, Page, type PageQuery } from './page-query.ts';
 
@@ -108,7 +109,7 @@ export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<
   );
 
   const rotate = { summary: 'Put a new API key in the place of an old one', tags, params: KeyParams, body: RotateBody, response: { 201: CreatedKey, ...ERRORS } };
-  app.post<{ Params: Static<typeof KeyParams>; Body: Static<typeof RotateBody> }>('/admin/v1/keys/:id/rotate', { schema: rotate }, (request, reply) => {
+  app.post<{ Params: Static<typeof KeyParams>; Body: Static<typeof RotateBody> }>('/admin/v1/keys/:id/rotate', { schema: rotate, preValidation: bodyOrNothing }, (request, reply) => {
     const { record, secret } = keys.rotate(request.params.id, (request.body.grace_seconds ?? DAY_S) * 1_000, actorOf(request));
     void reply.status(201);
     return { ...keyObject(record), key: secret };

@@ -1,8 +1,9 @@
-import type { FastifyInstance, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { WEBHOOK_EVENT_TYPES, type EndpointWithSecret, type WebhookDesk, type WebhookEventType, type WebhookSubject } from '../../billing/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import type { NoteAct } from './audited.ts';
+import { bodyOrNothing } from './body-or-nothing.ts';
 import { OrganizationId } from './money-fields.ts';
 import { DEFAULT_LIMIT, listOf, ListPage, listSchema, type ListPageQuery } from './page-query.ts';
 import { DeletedEndpointObject, EndpointObject, endpointObject, EndpointWithSecretObject, EventObject, eventObject } from './webhook-object.ts';
@@ -134,12 +135,6 @@ function eventRoutes(app: FastifyInstance, { webhooks }: WebhookDeps): void {
     void reply.status(202);
     return eventObject(event);
   });
-}
-
-/** Where all of a body is optional, so is the body. */
-function bodyOrNothing(request: FastifyRequest, _reply: unknown, done: HookHandlerDoneFunction): void {
-  request.body ??= {};
-  done();
 }
 
 function withSecret({ endpoint, secret }: EndpointWithSecret): Static<typeof EndpointWithSecretObject> {
