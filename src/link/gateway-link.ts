@@ -163,6 +163,8 @@ export class GatewayLink implements Upstream {
         );
         return;
       case 'ping':
+        // A node that drains waits for this answer as the sign that no stream opened before is still on its way to it.
+        this.#outbox.flush();
         return this.send({ type: 'pong', id: message.id });
       case 'pong': {
         const rttMs = this.#heartbeat.pong(message.id);

@@ -94,6 +94,11 @@ export class NodeLink {
     return true;
   }
 
+  /** Resolves once the gateway has taken all that was sent before, and the streams it opened until then have come; at once without a link. */
+  async roundTrip(): Promise<void> {
+    await this.#connection?.heartbeat.roundTrip();
+  }
+
   /** Tells what changed in a replica's cache; it may wait for frames of streams. */
   sendPrefix(event: PrefixEvent): void {
     this.#connection?.outbox.push({ stream: 0, kind: FrameKind.prefix, payload: writePrefixEvent(event) }, true);

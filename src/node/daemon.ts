@@ -103,11 +103,11 @@ export class NodeDaemon {
     this.#poll = new LoadPoll(
       { clock, log, adapter, counters, rate: options.link, inFlight: () => this.#runner.inFlight },
       {
-        onAsk: () => this.#eachLink((session) => session.markSeen()),
+        onAsk: () => this.#links.each((session) => session.markSeen()),
         onReport: (load, takenAtMs) => {
           this.#loads.set(load.rank, { load, takenAtMs });
           this.#prefixes.mirrorOf(load.rank).sized(load.kvTokens, load.kvTokensUsed);
-          this.#eachLink((session) => session.sendLoad({ load, takenAtMs }));
+          this.#links.each((session) => session.sendLoad({ load, takenAtMs }));
         },
       },
     );
@@ -140,14 +140,16 @@ export class NodeDaemon {
     this.#links.start();
   }
 
-  /** Takes no new attempts. Resolves once none runs; those still running after `drainMs` are stopped. */
+  /** Takes no new attempts. Resolves once every gateway knows and none runs; those still running after `drainMs` are stopped. */
   async drain(): Promise<void> {
     if (!this.#isDraining) {
       this.#isDraining = true;
       this.#log.info({ attempts: this.#runner.inFlight }, 'the node drains');
       this.#cancelDrain = this.#clock.after(this.#options.drainMs, () => this.#runner.stopAll('closing'));
-      this.#eachLink((session) => session.sendState());
+      this.#links.each((session) => session.sendState());
     }
+    // What a gateway opened before it knew is on its way, and is refused; to close before that would break it off instead.
+    await this.#links.roundTrip();
     await this.#runner.idle();
   }
 
@@ -157,7 +159,7 @@ export class NodeDaemon {
     this.#isDraining = false;
     this.#cancelDrain();
     this.#log.info({}, 'the node takes attempts again');
-    this.#eachLink((session) => session.sendState());
+    this.#links.each((session) => session.sendState());
   }
 
   /** Stops everything at once: attempts, links, local HTTP, and the engine if it is ours. */
@@ -255,12 +257,12 @@ export class NodeDaemon {
   }
 
   #onServing(): void {
-    this.#eachLink((session) => session.sendState());
+    this.#links.each((session) => session.sendState());
   }
 
   #onIdentity(): void {
     this.#loads.clear();
-    this.#eachLink((session) => session.introduce());
+    this.#links.each((session) => session.introduce());
     this.#prefixes.clear();
   }
 
@@ -292,9 +294,5 @@ export class NodeDaemon {
   /** By rank. */
   #replicas(): string[] {
     return replicaIds(this.#options.node.id, this.#watch.info);
-  }
-
-  #eachLink(act: (session: LinkSession) => void): void {
-    for (const session of this.#links) act(session);
   }
 }

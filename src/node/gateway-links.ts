@@ -30,6 +30,15 @@ export class GatewayLinks implements Iterable<LinkSession> {
     return this.#sessions.values();
   }
 
+  each(act: (session: LinkSession) => void): void {
+    for (const session of this) act(session);
+  }
+
+  /** Resolves once every linked gateway knows what was sent before, and what it had opened by then has come. */
+  async roundTrip(): Promise<void> {
+    await Promise.all([...this].map((session) => session.roundTrip()));
+  }
+
   get connected(): number {
     let count = 0;
     for (const session of this) if (session.isConnected) count += 1;

@@ -140,6 +140,11 @@ export class LinkSession {
     this.#link.send(this.#deps.state());
   }
 
+  /** Resolves once the gateway knows the state that was sent last, and what it had opened before has come. */
+  roundTrip(): Promise<void> {
+    return this.#link.roundTrip();
+  }
+
   /** Says anew who this node is and how it stands. */
   introduce(): void {
     this.#link.send(this.#deps.hello());

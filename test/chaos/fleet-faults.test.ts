@@ -156,6 +156,20 @@ describe('a fleet', () => {
     expect(records.flatMap(({ attempts }) => attempts).filter(({ outcome, error_code: code, ttft_ms: ttftMs }) => outcome === 'failed' && (code !== 'overloaded' || ttftMs !== null))).toEqual([]);
   });
 
+  test('row 21: whose idle node is drained breaks nothing off that was on its way to it', async () => {
+    const fleet = await fleetOf({ regions: { 'gcp-us-east4': 1 }, config: (config) => ({ ...config, balancer: { ...config.balancer, regionPriceMs: { 'gcp-us-east4': 1e6 } } }) });
+    const { daemon, line } = await addNode(fleet, 'far', 'oci-uk-london');
+    await until(() => stateOf(fleet, 'far') === 'ready', 'it is ready');
+    line.set('down', { latencyMs: 200 });
+    const asking = ask(fleet);
+    await until(() => fleet.gateway.fleet.get('far')?.inFlight === 1, 'the attempt is sent');
+    await daemon.drain();
+    await daemon.close();
+    await asking.over();
+    const { attempts } = await recordOf(fleet, asking.requestId);
+    expect(attempts.map(({ replica, error_code: code }) => [replica, code])).toEqual([['far', 'overloaded'], ['gcp-us-east4-1', null]]);
+  });
+
   test('rows 22 and 23: that loses a region goes on elsewhere with every answer, and takes the region back slowly', { timeout: 40_000 }, async () => {
     const dear = { 'gcp-us-east4': 1e5, 'aws-us-west-2': 1e5 };
     const fleet = await fleetOf({ regions: { 'gcp-us-east4': 1, 'aws-us-west-2': 1 }, config: (config) => ({ ...config, balancer: { ...config.balancer, regionPriceMs: dear } }) });
