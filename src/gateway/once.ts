@@ -11,9 +11,9 @@ export interface Once {
   /** What the first request with the key was answered: it is answered again, and nothing else is done. */
   readonly answer: StoredAnswer | null;
   /** From here on something is done for the key. */
-  dispatched(reply: ClientReply): void;
+  dispatched(reply: Pick<ClientReply, 'keep'>): void;
   /** The record is durable; the end of the answer is not sent. */
-  settled(record: UsageRecord, reply: ClientReply, whole: Buffer | null): void;
+  settled(record: UsageRecord, reply: Pick<ClientReply, 'kept'>, whole: Buffer | null): void;
   /** At the end, whatever came of it. */
   leave(): void;
 }
@@ -22,13 +22,17 @@ const NAME = 'idempotency-key';
 const FORM = /^[\x21-\x7e]{1,255}$/;
 const RETRY_MS = 1_000;
 
+interface OnceDeps extends Pick<GatewayDeps, 'answers' | 'log'> {
+  readonly options: { readonly limits: Pick<GatewayDeps['options']['limits'], 'idempotentAnswerBytesMax'> };
+}
+
 const NO_KEY: Once = { answer: null, dispatched: () => {}, settled: () => {}, leave: () => {} };
 
 /**
  * Looks the key of a request up, within its project, so that it outlives the rotation of API keys. Throws when the first request
  * with it is under way, was another one, or has no answer that could be given again.
  */
-export function once(request: ReceivedRequest, key: ApiKeyRecord, { answers, options, log }: Pick<GatewayDeps, 'answers' | 'options' | 'log'>): Once {
+export function once(request: ReceivedRequest, key: Pick<ApiKeyRecord, 'project'>, { answers, options, log }: OnceDeps): Once {
   const name = keyOf(request.headers);
   if (name === null) return NO_KEY;
   const scope = key.project;
@@ -61,12 +65,12 @@ class Keyed implements Once {
     this.#log = log;
   }
 
-  dispatched(reply: ClientReply): void {
+  dispatched(reply: Pick<ClientReply, 'keep'>): void {
     this.#state = 'dispatched';
     reply.keep(this.#bytesMax);
   }
 
-  settled(record: UsageRecord, reply: ClientReply, whole: Buffer | null): void {
+  settled(record: UsageRecord, reply: Pick<ClientReply, 'kept'>, whole: Buffer | null): void {
     this.#state = 'over';
     try {
       this.#note(record, whole ?? reply.kept);
@@ -76,11 +80,11 @@ class Keyed implements Once {
     }
   }
 
-  #note({ outcome, usage, streamed }: UsageRecord, body: Buffer | null): void {
+  #note({ outcome, usage, chargedAttempt, streamed }: UsageRecord, body: Buffer | null): void {
     if (outcome === 'completed' && body !== null && body.length <= this.#bytesMax) {
       this.#answers.answered(this.#scope, this.#key, streamed ? 'text/event-stream' : 'application/json', body);
-    } else if (outcome === 'failed' && usage.promptTokens + usage.completionTokens === 0) {
-      // It cost nothing: the key is free for another try.
+    } else if (outcome === 'failed' && chargedAttempt === null && usage.promptTokens + usage.completionTokens === 0) {
+      // It cost nothing, and no count is to come that would: the key is free for another try.
       this.#answers.forget(this.#scope, this.#key);
     } else {
       this.#answers.gone(this.#scope, this.#key);
