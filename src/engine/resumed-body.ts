@@ -1,9 +1,7 @@
-import type { Continuation, Resume } from '../openai/index.ts';
+import { TEXT_TOKENS_DEFAULT, type Continuation, type Resume } from '../openai/index.ts';
 import { fields } from './json-fields.ts';
 
 const CHAT_PATH = '/v1/chat/completions';
-/** What OpenAI's text completions make when nothing is asked. */
-const TEXT_TOKENS_DEFAULT = 16;
 /** Ends the reasoning in what DeepSeek's models write. */
 const REASONING_END = '</think>';
 

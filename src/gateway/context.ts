@@ -39,6 +39,8 @@ export interface Ask {
   /** The client wants the usage chunk. */
   readonly usageAsked: boolean;
   readonly promptTokensEstimate: number;
+  /** All its prompts have at the most so many. */
+  readonly promptTokensMax: number;
   readonly prompt: PromptChain;
   /** The bound the client has set on the answer; null without one. */
   readonly outputTokensMax: number | null;

@@ -43,7 +43,7 @@ export interface GatewayDeps {
   readonly prices: Pick<CurrentPrices, 'at'>;
   readonly answers: AnswerStore;
   readonly desk: Pick<BillingDesk, 'balance'>;
-  readonly spending: Pick<Spending, 'place' | 'leftFor' | 'settle' | 'void'>;
+  readonly spending: Pick<Spending, 'place' | 'bounds' | 'leftFor' | 'settle' | 'void'>;
   readonly settlements: SettlementInbox;
   readonly sweep: Sweep;
   readonly metrics: GatewayMetrics;

@@ -1,13 +1,11 @@
 import type { ApiKeyRecord } from '../accounts/index.ts';
 import type { Hold, RequestPrice } from '../billing/index.ts';
 import { costOf, MeridianError, nanoUsdPerMTok, sumOf, type FemtoUsd } from '../core/index.ts';
-import { editMembers } from '../openai/index.ts';
-import type { Ask, ReceivedRequest } from './context.ts';
+import { editMembers, TEXT_TOKENS_DEFAULT } from '../openai/index.ts';
+import type { Ask, Endpoint, ReceivedRequest } from './context.ts';
 import type { GatewayDeps } from './deps.ts';
 import type { ModelOptions } from './options.ts';
 
-/** A token is a byte of the prompt at the least, and a body has more bytes than its prompt; what a chat template adds at its ends is less than this. */
-const TEMPLATE_TOKENS = 512;
 /** How long after its deadline a request that nobody settled is given up. */
 const GRACE_MS = 60_000;
 
@@ -23,11 +21,14 @@ export interface Held {
  * Sets aside what the request can cost at the most. Throws `insufficient_quota` when that is not left; for a key that wants it so,
  * the answer is cut to what is.
  */
-export function placeHold(ask: Ask, key: ApiKeyRecord, request: ReceivedRequest, price: RequestPrice | null, deps: HoldDeps): Held {
+export function placeHold(asked: Ask, key: ApiKeyRecord, request: ReceivedRequest, price: RequestPrice | null, deps: HoldDeps): Held {
   const { spending, models, clock, options } = deps;
   const payer = { organization: key.organization, project: key.project, keyId: key.id };
-  const { admittedAtMs, body } = request;
-  const most = costsMax(ask, body.length, price, models.get(ask.model));
+  const { admittedAtMs, endpoint } = request;
+  const model = models.get(asked.model);
+  const isPaidFor = price !== null && model !== undefined && spending.bounds(payer, admittedAtMs);
+  const ask = isPaidFor ? bounded(asked, endpoint, model) : asked;
+  const most = costsMax(ask, price, model);
   const expiresAtMs = clock.now() + options.timeouts.totalMs + GRACE_MS;
   const wanted = { payer, admittedAtMs, expiresAtMs };
   const answer = spending.place({ ...wanted, amount: sumOf([most.prompt, costOf(most.outputTokens, most.outputPrice)]) });
@@ -41,13 +42,22 @@ export function placeHold(ask: Ask, key: ApiKeyRecord, request: ReceivedRequest,
   throw new MeridianError('insufficient_quota', { message: clamped.why });
 }
 
+/**
+ * An answer for which the client set no bound is held to the usual one: a chat's to the model's own. Engines refuse a bound that
+ * does not fit beside the prompt: a prompt for which that could be so goes without, and may be answered up to the end of the context.
+ */
+function bounded(ask: Ask, endpoint: Endpoint, { contextTokens, outputTokensMax }: ModelOptions): Ask {
+  if (endpoint === 'embeddings' || ask.outputTokensMax !== null) return ask;
+  const usual = endpoint === 'completions' ? TEXT_TOKENS_DEFAULT : outputTokensMax;
+  return ask.promptTokensMax + usual <= contextTokens ? withOutputMax(ask, usual) : ask;
+}
+
 /** What the prompt costs at the most, and of how many output tokens at which price the rest is. */
-function costsMax({ outputTokensMax, answersMax }: Ask, bodyBytes: number, price: RequestPrice | null, model: ModelOptions | undefined) {
+function costsMax({ promptTokensMax, outputTokensMax, answersMax }: Ask, price: RequestPrice | null, model: ModelOptions | undefined) {
   const outputPrice = nanoUsdPerMTok(price?.output ?? 0);
   if (price === null || model === undefined) return { prompt: 0n as FemtoUsd, outputTokens: 0, outputPrice };
-  const promptTokens = Math.min(bodyBytes + TEMPLATE_TOKENS, model.contextTokens);
-  const outputTokens = answersMax * Math.min(outputTokensMax ?? model.outputTokensMax, model.contextTokens);
-  return { prompt: costOf(promptTokens, nanoUsdPerMTok(price.input)), outputTokens, outputPrice };
+  const outputTokens = answersMax * Math.min(outputTokensMax ?? model.contextTokens, model.contextTokens);
+  return { prompt: costOf(promptTokensMax, nanoUsdPerMTok(price.input)), outputTokens, outputPrice };
 }
 
 /** The same request with a bound on its answer; by the newer name where the client used it. */

@@ -1,5 +1,8 @@
 import { editMembers } from './json-members.ts';
 
+/** What text completions make when the client sets no bound, as OpenAI has it. */
+export const TEXT_TOKENS_DEFAULT = 16;
+
 /**
  * The request body as the engine gets it: the client's own bytes, with `stream_options` asking for usage (always; and
  * for running counts where the engine keeps them) and whatever members the engine's adapter adds. `body` is a JSON object.

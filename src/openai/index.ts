@@ -14,7 +14,7 @@ export {
 } from './attempt.ts';
 export { EngineAnswer, type AnswerHandler, type EngineAnswerLimits } from './engine-answer.ts';
 export { isPreamble } from './engine-event.ts';
-export { engineBody } from './engine-body.ts';
+export { engineBody, TEXT_TOKENS_DEFAULT } from './engine-body.ts';
 export { errorBody } from './error-body.ts';
 export { editMembers, scanMembers } from './json-members.ts';
 export { eventData, isDone, SseSplitter } from './sse.ts';

@@ -1,5 +1,5 @@
 import type { Placement, Route } from '../../balancer/index.ts';
-import type { Usage } from '../../openai/index.ts';
+import { TEXT_TOKENS_DEFAULT, type Usage } from '../../openai/index.ts';
 import { writeAnswerEnd } from '../answer-end.ts';
 import type { Continued, RequestContext } from '../context.ts';
 import type { DeliveredAnswer } from '../delivered.ts';
@@ -10,9 +10,6 @@ import type { FailedOutcome } from '../outcome.ts';
 import { Seam } from '../seam.ts';
 import { attempt, routeIfAny } from './attempt.ts';
 import type { Plan } from './plan.ts';
-
-/** What text completions make when the client sets no bound, as OpenAI has it. */
-const TEXT_TOKENS_DEFAULT = 16;
 
 interface BrokenOff {
   readonly attempt: OpenAttempt;

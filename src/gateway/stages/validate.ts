@@ -13,6 +13,7 @@ import { PATHS } from '../engine-paths.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { versionOf } from '../model-alias.ts';
 import type { ModelOptions } from '../options.ts';
+import { promptsOf, promptTokensMax } from '../prompt-bound.ts';
 import { requestHints, type RequestHints } from '../request-hints.ts';
 
 const CHECKS: Readonly<Record<Endpoint, BodyCheck>> = {
@@ -52,6 +53,7 @@ export function validate(
     hints,
     usageAsked: Reflect.get(Object(streamOptions), 'include_usage') === true,
     promptTokensEstimate: deps.tokenRatio.estimate(model, prompt.kind, prompt.bytes),
+    promptTokensMax: promptTokensMax(request.endpoint, body, request.body.length, options.contextTokens),
     prompt,
     outputTokensMax: outputTokensMax(body),
     answersMax: answersMax(request.endpoint, body),
@@ -61,17 +63,17 @@ export function validate(
   };
 }
 
-/** The client's bound on the answer, by either of its names. */
+/** The client's bound on the answer, by either of its names; by the larger one where it has both, since engines differ in which they take. */
 function outputTokensMax(body: JsonObject): number | null {
-  const asked = body['max_completion_tokens'] ?? body['max_tokens'];
-  return typeof asked === 'number' ? asked : null;
+  const asked = [body['max_completion_tokens'], body['max_tokens']].filter((tokens) => typeof tokens === 'number');
+  return asked.length === 0 ? null : Math.max(...asked);
 }
 
 /** Each prompt of a list is answered as often as one alone. An embedding writes nothing. */
-function answersMax(endpoint: Endpoint, { n, best_of: bestOf, prompt }: JsonObject): number {
+function answersMax(endpoint: Endpoint, body: JsonObject): number {
   if (endpoint === 'embeddings') return 0;
-  const prompts = Array.isArray(prompt) && typeof prompt[0] !== 'number' ? prompt.length : 1;
-  return prompts * Math.max(Number(n ?? 1), Number(bestOf ?? 1));
+  const { n, best_of: bestOf } = body;
+  return promptsOf(endpoint, body) * Math.max(Number(n ?? 1), Number(bestOf ?? 1));
 }
 
 /** The model itself, where the client asked for one by an alias. */
