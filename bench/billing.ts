@@ -82,7 +82,7 @@ async function writing(directory: string, seconds: number) {
   const again = await openJournal({ path, groupCommitMs: 2, streamGroupCommitMs: 20, clock: systemClock, log: noLog });
   const ledger = await openLedger({ path: join(directory, 'shipped.sqlite'), journalPath: path, source: 'bench', sealKey: Buffer.alloc(32) });
   const shipStartedMs = performance.now();
-  const { lines } = await ledger.ship(systemClock.wallMs());
+  const lines = await ledger.ship(systemClock.wallMs());
   const shippedPerS = lines / ((performance.now() - shipStartedMs) / 1_000);
   await ledger.close();
   await again.close();

@@ -1,4 +1,4 @@
-import { MeridianError, sumOf, ulid, type Clock, type FemtoUsd } from '../core/index.ts';
+import { MeridianError, sumOf, ulid, type Clock, type FemtoUsd, type InTurn } from '../core/index.ts';
 import type { Spending } from './holds/spending.ts';
 import type { Balance, Budget, BudgetState, Credit } from './ledger/billing-account.ts';
 import type { Customer } from './ledger/customer-table.ts';
@@ -8,14 +8,13 @@ import type { Ledger } from './ledger/ledger.ts';
 export type NewCredit = Omit<Credit, 'id' | 'createdAtMs'>;
 export type NewBudget = Omit<Budget, 'id' | 'createdAtMs' | 'archivedAtMs'>;
 
-/** $10¹⁵. */
-const PLENTY = (10n ** 30n) as FemtoUsd;
-
 export interface DeskOptions {
   readonly ledger: Ledger;
   readonly spending: Spending;
   readonly feed: Pick<LedgerFeed, 'catchUp'>;
   readonly clock: Clock;
+  /** Every act that changes the books and what may be spent goes through it: none sees one of them changed and not the other. */
+  readonly turns: InTurn;
 }
 
 /** Where operators change what customers have and may spend: in the books first, and then for the next request. */
@@ -24,44 +23,63 @@ export class BillingDesk {
   readonly #spending: Spending;
   readonly #feed: Pick<LedgerFeed, 'catchUp'>;
   readonly #clock: Clock;
+  readonly #turns: InTurn;
 
-  constructor({ ledger, spending, feed, clock }: DeskOptions) {
+  constructor({ ledger, spending, feed, clock, turns }: DeskOptions) {
     this.#ledger = ledger;
     this.#spending = spending;
     this.#feed = feed;
     this.#clock = clock;
+    this.#turns = turns;
   }
 
   /** Rejects with `invalid_value` unless the amount is above zero. */
-  async addCredit(wanted: NewCredit): Promise<Credit> {
-    const nowMs = this.#clock.wallMs();
-    const credit = { id: `credit_${ulid(nowMs)}`, ...wanted, createdAtMs: nowMs };
-    await this.#ledger.addCredit(credit);
-    this.#spending.raiseCredit(credit.organization, credit.amount);
-    return credit;
+  addCredit(wanted: NewCredit): Promise<Credit> {
+    return this.#turns.run(async () => {
+      const nowMs = this.#clock.wallMs();
+      const credit = { id: `credit_${ulid(nowMs)}`, ...wanted, createdAtMs: nowMs };
+      await this.#ledger.addCredit(credit);
+      this.#spending.raiseCredit(credit.organization, credit.amount);
+      return credit;
+    });
   }
 
   /** Rejects with `invalid_value` unless the amount is above zero. */
   async addBudget(wanted: NewBudget): Promise<BudgetState> {
     if (wanted.amount <= 0n) throw new MeridianError('invalid_value', { param: 'amount_usd', message: 'A budget must be above zero; to stop a key, revoke it.' });
-    const nowMs = this.#clock.wallMs();
-    const budget: Budget = { id: `budget_${ulid(nowMs)}`, ...wanted, createdAtMs: nowMs, archivedAtMs: null };
-    await this.#ledger.addBudget(budget);
-    // It takes charges from here on. Those that come until the books are read count twice until the next start: too
-    // much is held against a new budget for once, never too little.
-    const { period } = this.#spending.openBudget(budget, nowMs);
-    await this.#feed.catchUp();
-    const state = (await this.#ledger.budget(budget.id, nowMs)) ?? { budget, period, spent: sumOf([]) };
-    this.#spending.spentBefore(state);
-    return state;
+    return this.#turns.run(async () => {
+      // Books that cannot be read are found before anything is written.
+      await this.#feed.catchUp();
+      const nowMs = this.#clock.wallMs();
+      const budget: Budget = { id: `budget_${ulid(nowMs)}`, ...wanted, createdAtMs: nowMs, archivedAtMs: null };
+      await this.#ledger.addBudget(budget);
+      return this.#openBudget(budget, nowMs);
+    });
   }
 
-  async archiveBudget(id: string): Promise<BudgetState> {
-    const nowMs = this.#clock.wallMs();
-    const budget = await this.#ledger.archiveBudget(id, nowMs);
-    if (budget === null) throw new MeridianError('not_found', { param: 'id', message: `There is no budget '${id}'.` });
-    this.#spending.removeBudget(budget);
-    return this.budget(id);
+  /** One whose books cannot be read is not there. */
+  async #openBudget(budget: Budget, nowMs: number): Promise<BudgetState> {
+    const { period } = this.#spending.openBudget(budget, nowMs);
+    try {
+      await this.#feed.catchUp();
+      const state = (await this.#ledger.budget(budget.id, nowMs)) ?? { budget, period, spent: sumOf([]) };
+      this.#spending.budgetOpened(state);
+      return state;
+    } catch (error) {
+      this.#spending.removeBudget(budget);
+      await this.#ledger.archiveBudget(budget.id, nowMs).catch(() => {});
+      throw error;
+    }
+  }
+
+  archiveBudget(id: string): Promise<BudgetState> {
+    return this.#turns.run(async () => {
+      const nowMs = this.#clock.wallMs();
+      const budget = await this.#ledger.archiveBudget(id, nowMs);
+      if (budget === null) throw new MeridianError('not_found', { param: 'id', message: `There is no budget '${id}'.` });
+      this.#spending.removeBudget(budget);
+      return this.budget(id);
+    });
   }
 
   /** Rejects with `not_found`. */
@@ -71,18 +89,27 @@ export class BillingDesk {
     return state;
   }
 
-  async putCustomer(customer: Customer): Promise<Customer> {
-    await this.#ledger.putCustomer(customer, this.#clock.wallMs());
-    if (customer.terms === 'prepaid') {
-      // Charges count from here on, and nobody is refused while the books are read.
-      const isNew = this.#spending.openCredit(customer.organization, PLENTY);
+  putCustomer(customer: Customer): Promise<Customer> {
+    const { organization, terms } = customer;
+    return this.#turns.run(async () => {
+      // Books that cannot be read are found before anything is written.
       await this.#feed.catchUp();
-      const { available } = await this.#ledger.balance(customer.organization);
-      if (isNew) this.#spending.raiseCredit(customer.organization, (available - PLENTY) as FemtoUsd);
-    } else {
-      this.#spending.closeCredit(customer.organization);
+      await this.#ledger.putCustomer(customer, this.#clock.wallMs());
+      if (terms === 'postpaid') this.#spending.closeCredit(organization);
+      else if (!this.#spending.hasCredit(organization)) await this.#openCredit(organization);
+      return customer;
+    });
+  }
+
+  async #openCredit(organization: string): Promise<void> {
+    this.#spending.openCredit(organization);
+    try {
+      const { available } = await this.balance(organization);
+      this.#spending.creditOpened(organization, available);
+    } catch (error) {
+      this.#spending.closeCredit(organization);
+      throw error;
     }
-    return customer;
   }
 
   /** With what was used to this moment. */

@@ -24,7 +24,7 @@ export type { Ledger } from './ledger/ledger.ts';
 export type { LedgerEvent, Meter } from './ledger/ledger-event.ts';
 export type { LedgerService } from './ledger/ledger-protocol.ts';
 export { LedgerFeed } from './ledger/ledger-feed.ts';
-export { openLedger } from './ledger/open-ledger.ts';
+export { openLedger, type NewlyBooked } from './ledger/open-ledger.ts';
 export { openSqliteLedger } from './ledger/sql-ledger.ts';
 export type { Grain, UsageDimension, UsageQuery, UsageSum } from './ledger/usage-query.ts';
 export type { CountDifference, ReplicaMargin } from './ledger/reconcile.ts';

@@ -1,4 +1,4 @@
-import { MeridianError, opposite, sumOf, ulid, type Clock, type FemtoUsd } from '../core/index.ts';
+import { MeridianError, opposite, sumOf, ulid, type Clock, type FemtoUsd, type InTurn } from '../core/index.ts';
 import type { Spending } from './holds/spending.ts';
 import type { Invoice } from './invoices/invoice.ts';
 import type { InvoiceTerms } from './ledger/invoice-content.ts';
@@ -10,6 +10,8 @@ export interface InvoiceDeskOptions {
   readonly spending: Spending;
   readonly feed: Pick<LedgerFeed, 'catchUp'>;
   readonly clock: Clock;
+  /** See `DeskOptions`: the same one. */
+  readonly turns: InTurn;
   /** What stands on invoices besides what was used. */
   readonly terms: () => InvoiceTerms | Promise<InvoiceTerms>;
 }
@@ -59,7 +61,11 @@ export class InvoiceDesk {
     return ledger.invoices(query, await terms());
   }
 
-  async act(id: string, name: InvoiceActName): Promise<Invoice> {
+  act(id: string, name: InvoiceActName): Promise<Invoice> {
+    return this.#options.turns.run(() => this.#act(id, name));
+  }
+
+  async #act(id: string, name: InvoiceActName): Promise<Invoice> {
     const { ledger, feed, clock, terms, spending } = this.#options;
     const act = { id, terms: await terms(), nowMs: clock.wallMs() };
     switch (name) {
@@ -84,11 +90,13 @@ export class InvoiceDesk {
   }
 
   /** Gives a part back by a credit note. */
-  async credit(id: string, amount: FemtoUsd, reason: string): Promise<Invoice> {
-    const { ledger, clock, terms, spending } = this.#options;
-    const nowMs = clock.wallMs();
-    const invoice = await ledger.creditInvoice({ id, terms: await terms(), nowMs, note: `cn_${ulid(nowMs)}`, amount, reason });
-    if (invoice.status === 'paid') spending.raiseCredit(invoice.snapshot.organization, amount);
-    return invoice;
+  credit(id: string, amount: FemtoUsd, reason: string): Promise<Invoice> {
+    const { ledger, clock, terms, spending, turns } = this.#options;
+    return turns.run(async () => {
+      const nowMs = clock.wallMs();
+      const invoice = await ledger.creditInvoice({ id, terms: await terms(), nowMs, note: `cn_${ulid(nowMs)}`, amount, reason });
+      if (invoice.status === 'paid') spending.raiseCredit(invoice.snapshot.organization, amount);
+      return invoice;
+    });
   }
 }

@@ -3,6 +3,7 @@ export { systemClock, wait, type Cancel, type Clock } from './clock.ts';
 export { endOfTurn } from './end-of-turn.ts';
 export { asMeridianError, ERROR_TABLE, MeridianError, type ErrorCode } from './errors.ts';
 export { attemptId, requestId, ulid } from './ids.ts';
+export { InTurn } from './in-turn.ts';
 export { dateOf, instantMs, instantText, isDate, isTimeZone, localTime, minuteOf, WEEKDAYS, type LocalDay } from './local-time.ts';
 export { noLog, type Logger } from './log.ts';
 export { costOf, nanoUsdPerMTok, opposite, parseUsd, sumOf, usdText, type FemtoUsd, type NanoUsdPerMTok } from './money.ts';

@@ -1,6 +1,6 @@
-import { BillingDesk, chargeOf, chargeTotal, InvoiceDesk, LedgerFeed, openLedger, Spending, type InvoiceTerms, type Journal, type LedgerService, type Party } from '../billing/index.ts';
+import { BillingDesk, chargeOf, chargeTotal, InvoiceDesk, LedgerFeed, openLedger, Spending, type InvoiceTerms, type Journal, type LedgerService, type NewlyBooked, type Party } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
-import type { Clock, Logger } from '../core/index.ts';
+import { InTurn, type Clock, type Logger } from '../core/index.ts';
 import type { Teardown } from './teardown.ts';
 
 /** The money side: the books, and what may still be spent. */
@@ -29,29 +29,22 @@ const EXPIRE_MS = 1_000;
 /** Opens the ledger and brings it up to the journal, so that what may be spent is known before the first request. */
 export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: Clock; readonly log: Logger }, teardown: Teardown): Promise<Books> {
   const { ledgerPath: path, journalPath, source, sealKey, journal, billing, projectNames } = at;
-  const ledger = teardown.add(await openLedger({ path, journalPath, source, sealKey }));
+  // What is booked before is in the state that spending begins with.
+  let onBooked: (booked: NewlyBooked) => void = () => {};
+  const ledger = teardown.add(await openLedger({ path, journalPath, source, sealKey, onBooked: (booked) => onBooked(booked) }));
   await ledger.ship(clock.wallMs());
   const spending = new Spending(await ledger.spendingState(clock.wallMs()), (reached) => {
     ledger.markBudget(reached, clock.wallMs()).catch((error: unknown) => log.error({ budget: reached.budget.id, error: String(error) }, 'it could not be noted that a budget is reached'));
   });
   teardown.add({ close: clock.every(EXPIRE_MS, () => spending.expire(clock.now())) });
-  const feed = new LedgerFeed({
-    ledger,
-    clock,
-    log,
-    everyMs: SHIP_MS,
-    onAdjustments: (events) => {
-      for (const { meter, atMs, usage } of events) spending.adjust(meter, atMs, chargeTotal(chargeOf(usage, meter.price)));
-    },
-  });
-  teardown.add({
-    async close() {
-      await journal.flush().catch(() => {});
-      await feed.close();
-    },
-  });
-  const desk = new BillingDesk({ ledger, spending, feed, clock });
-  const invoices = new InvoiceDesk({ ledger, spending, feed, clock, terms: () => invoiceTerms(billing, projectNames()) });
+  onBooked = ({ requests, corrections }) => {
+    const differences = corrections.map(({ meter, atMs, usage }) => ({ payer: meter, admittedAtMs: atMs, difference: chargeTotal(chargeOf(usage, meter.price)) }));
+    spending.booked({ requests, corrections: differences });
+  };
+  const feed = teardown.add(new LedgerFeed({ ledger, journal, clock, log, everyMs: SHIP_MS }));
+  const turns = new InTurn();
+  const desk = new BillingDesk({ ledger, spending, feed, clock, turns });
+  const invoices = new InvoiceDesk({ ledger, spending, feed, clock, turns, terms: () => invoiceTerms(billing, projectNames()) });
   return { ledger, feed, spending, desk, invoices };
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { chargeOf, chargeTotal, openJournal, openLedger, type UsageRecord } from '../../src/billing/index.ts';
+import { chargeOf, chargeTotal, openJournal, openLedger, type NewlyBooked, type UsageRecord } from '../../src/billing/index.ts';
 import { attemptId, noLog, systemClock } from '../../src/core/index.ts';
 import { newRequestId, recordOf, usageOf } from './records.ts';
 
@@ -10,17 +10,18 @@ const DAY = '2025-10-09';
 
 /** A journal with `records` in it, and the ledger beside it. */
 async function books(...records: UsageRecord[]) {
+  const booked: NewlyBooked[] = [];
   const directory = mkdtempSync(join(tmpdir(), 'meridian-reconcile-'));
   const journalPath = join(directory, 'journal.sqlite');
   const journal = await openJournal({ path: journalPath, groupCommitMs: 1, streamGroupCommitMs: 1, clock: systemClock, log: noLog });
-  const ledger = await openLedger({ path: join(directory, 'ledger.sqlite'), journalPath, source: 'j', sealKey: Buffer.alloc(32) });
+  const ledger = await openLedger({ path: join(directory, 'ledger.sqlite'), journalPath, source: 'j', sealKey: Buffer.alloc(32), onBooked: (one) => booked.push(one) });
   onTestFinished(async () => {
     await ledger.close();
     await journal.close();
     rmSync(directory, { recursive: true });
   });
   for (const record of records) await journal.settle(record);
-  return { journal, ledger };
+  return { journal, ledger, booked };
 }
 
 function changed(record: UsageRecord, change: Partial<UsageRecord>, attempt: Partial<UsageRecord['attempts'][number]> = {}): UsageRecord {
@@ -57,10 +58,10 @@ test('two counts that differ are told, and an exact one is left as it is', async
 
 test('an estimate is put right by its node, once, and only when that is wanted', async () => {
   const estimate = changed(recordOf(newRequestId(), 20), { outcome: 'aborted', estimated: true, source: 'gateway' }, { source: 'gateway', counted: usageOf(104, 23) });
-  const { ledger } = await books(estimate, recordOf(newRequestId(), 7));
+  const { journal, ledger, booked } = await books(estimate, recordOf(newRequestId(), 7));
   const difference = { promptTokens: 4, cachedTokens: 2, completionTokens: 3, reasoningTokens: 0 };
   const { corrections } = await ledger.reconcile(DAY, false, 0);
-  expect(corrections).toMatchObject([{ id: `${estimate.requestId}/reconciled`, kind: 'correction', usage: difference }]);
+  expect(corrections).toMatchObject([{ id: estimate.attempts[0]?.id, kind: 'correction', usage: difference }]);
   const before = (await ledger.balance('org_default')).unbilled;
   expect((await ledger.reconcile(DAY, true, 0)).corrections).toHaveLength(1);
   const after = (await ledger.balance('org_default')).unbilled;
@@ -68,13 +69,18 @@ test('an estimate is put right by its node, once, and only when that is wanted',
   expect((await ledger.reconcile(DAY, true, 0)).corrections).toEqual([]);
   expect((await ledger.balance('org_default')).unbilled).toBe(after);
   expect(await ledger.faults()).toEqual([]);
+  // Whoever keeps what may be spent is told of it, once; a count that comes later is the same correction.
+  await journal.lateSettlement({ attemptId: attemptId(estimate.requestId, 0), outcome: 'aborted', usage: usageOf(104, 23) });
+  await ledger.ship(0);
+  expect(booked.flatMap(({ corrections: told }) => told.map(({ usage }) => usage))).toEqual([difference]);
+  expect((await ledger.balance('org_default')).unbilled).toBe(after);
 });
 
 test('an estimate that its node has put right already is left alone', async () => {
   const estimate = changed(recordOf(newRequestId(), 20), { outcome: 'aborted', estimated: true, source: 'gateway' }, { source: 'gateway', counted: usageOf(104, 23) });
   const { journal, ledger } = await books(estimate);
   await journal.lateSettlement({ attemptId: attemptId(estimate.requestId, 0), outcome: 'aborted', usage: usageOf(106, 25) });
-  expect((await ledger.ship(0)).adjustments).toHaveLength(1);
+  expect(await ledger.ship(0)).toBe(2);
   expect((await ledger.reconcile(DAY, true, 0)).corrections).toEqual([]);
 });
 

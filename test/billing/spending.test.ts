@@ -27,6 +27,15 @@ function held(spending: Spending, amount: bigint, payer = PAYER, admittedAtMs = 
   return got;
 }
 
+let requests = 0;
+
+/** Ends a hold with a charge; resolves to the id of its request. */
+function settle(spending: Spending, one: Hold, charge: number | bigint, admittedAtMs = ADMITTED_AT_MS, payer = PAYER): string {
+  const requestId = `req_${(requests += 1)}`;
+  spending.settle(one, { requestId, payer, admittedAtMs, charge: usd(charge) });
+  return requestId;
+}
+
 interface Step {
   readonly kind: 'place' | 'settle' | 'void' | 'expire';
   readonly amount: number;
@@ -57,6 +66,7 @@ describe('what may be spent', () => {
           ],
         });
         const open: Hold[] = [];
+        const payers = new Map<Hold, typeof PAYER>();
         let ended = 0;
         let placed = 0;
         for (const { kind, amount, pick, payer } of list) {
@@ -64,15 +74,16 @@ describe('what may be spent', () => {
           if (kind === 'place') {
             const got = hold(spending, BigInt(amount), payer);
             if (got !== null) open.push(got);
+            if (got !== null) payers.set(got, payer);
             placed += got === null ? 0 : 1;
           } else if (one !== undefined && kind !== 'expire') {
             open.splice(open.indexOf(one), 1);
             // An engine that keeps to max_tokens charges no more than was held.
-            if (kind === 'settle') spending.settle(one, usd(BigInt(pick) % (one.amount + 1n)));
+            if (kind === 'settle') settle(spending, one, BigInt(pick) % (one.amount + 1n), ADMITTED_AT_MS, payers.get(one));
             else spending.void(one);
             ended += 1;
             expect(() => spending.void(one)).toThrow(/was voided/);
-            expect(() => spending.settle(one, usd(0))).toThrow(/was settled/);
+            expect(() => settle(spending, one, 0)).toThrow(/was settled/);
           }
           for (const pot of spending.pots()) {
             expect(pot.held).toBe(open.filter(({ pots }) => pots.includes(pot)).reduce((sum, { amount: part }) => sum + part, 0n));
@@ -98,10 +109,10 @@ describe('what may be spent', () => {
     const { spending } = spendingOf({ prepaid: [{ organization: 'org_a', available: usd(100) }] });
     const one = held(spending, 60n);
     expect(spending.expire(100)).toBe(1);
-    spending.settle(one, usd(40));
+    settle(spending, one, 40);
     const [pot] = spending.pots();
     expect([pot?.held, pot?.spent, pot?.left]).toEqual([0n, 40n, 60n]);
-    expect(() => spending.settle(one, usd(40))).toThrow(/was/);
+    expect(() => settle(spending, one, 40)).toThrow(/was/);
   });
 
   test('what was refused says of what there is too little, and holds nothing', () => {
@@ -116,7 +127,7 @@ describe('what may be spent', () => {
 
   test('soft budgets only warn, and each mark is told once', () => {
     const { spending, reached } = spendingOf({ budgets: [{ budget: budgetOf('b1', 100n, { isHard: false, warnPercents: [50, 80, 100] }), period: '2026-11', spent: usd(55) }] });
-    for (const charge of [20, 10, 10, 30]) spending.settle(held(spending, 1_000n), usd(charge));
+    for (const charge of [20, 10, 10, 30]) settle(spending, held(spending, 1_000n), charge);
     expect(reached.map(({ percent, spent }) => [percent, spent])).toEqual([
       [50, 55n],
       [80, 85n],
@@ -131,7 +142,7 @@ describe('what may be spent', () => {
     const late = held(spending, 10n);
     expect(hold(spending, 100n, PAYER, december)).not.toBeNull();
     expect(hold(spending, 1n, PAYER, december)).toBeNull();
-    spending.settle(late, usd(10));
+    settle(spending, late, 10);
     expect(spending.pots().map(({ spent, owner }) => [owner.kind === 'budget' ? owner.period : '', spent])).toEqual([
       ['2026-11', 100n],
       ['2026-12', 0n],
@@ -140,7 +151,7 @@ describe('what may be spent', () => {
 
   test('later truth and more credit count at once; nobody pays from another organization\'s pot', () => {
     const { spending } = spendingOf({ prepaid: [{ organization: 'org_a', available: usd(10) }] });
-    spending.adjust(PAYER, ADMITTED_AT_MS, usd(8));
+    spending.booked({ requests: [], corrections: [{ payer: PAYER, admittedAtMs: ADMITTED_AT_MS, difference: usd(8) }] });
     expect(hold(spending, 5n)).toBeNull();
     spending.raiseCredit('org_a', usd(3));
     expect(hold(spending, 5n)).not.toBeNull();
@@ -158,5 +169,41 @@ describe('what may be spent', () => {
     spending.removeBudget(budget);
     expect(hold(spending, 1n)).not.toBeNull();
     expect(spending.pots()).toEqual([]);
+  });
+
+  test('a pot that comes while a request runs takes its charge, and gives back no hold it never had', () => {
+    const { spending } = spendingOf({});
+    const one = held(spending, 30n);
+    spending.openCredit('org_a');
+    spending.creditOpened('org_a', usd(100));
+    settle(spending, one, 20);
+    spending.openBudget(budgetOf('b1', 50n), ADMITTED_AT_MS);
+    spending.budgetOpened({ budget: budgetOf('b1', 50n), period: '2026-11', spent: usd(20) });
+    expect(spending.pots().map(({ held: open, left }) => [open, left])).toEqual([[0n, 80n], [0n, 30n]]);
+  });
+
+  test('what is charged and corrected while the books of a pot are read counts once, whether they have it already or not', () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ charge: fc.nat(50), isBooked: fc.boolean(), correction: fc.integer({ min: -20, max: 20 }) })), (list) => {
+        const { spending } = spendingOf({});
+        spending.openCredit('org_a');
+        spending.openBudget(budgetOf('b1', 5_000n), ADMITTED_AT_MS);
+        let inBooks = 7;
+        let charged = 7;
+        for (const { charge, isBooked, correction } of list) {
+          const request = settle(spending, held(spending, 50n), charge);
+          charged += charge;
+          if (!isBooked) continue;
+          spending.booked({ requests: [request, 'req_of_another'], corrections: [{ payer: PAYER, admittedAtMs: ADMITTED_AT_MS, difference: usd(correction) }] });
+          charged += correction;
+          inBooks += charge + correction;
+        }
+        spending.creditOpened('org_a', usd(9_000 - inBooks));
+        spending.budgetOpened({ budget: budgetOf('b1', 5_000n), period: '2026-11', spent: usd(inBooks) });
+        expect(spending.pots().map(({ left }) => left)).toEqual([BigInt(9_000 - charged), BigInt(5_000 - charged)]);
+        spending.booked({ requests: [], corrections: [{ payer: PAYER, admittedAtMs: ADMITTED_AT_MS, difference: usd(3) }] });
+        expect(spending.pots().map(({ left }) => left)).toEqual([BigInt(9_000 - charged - 3), BigInt(5_000 - charged - 3)]);
+      }),
+    );
   });
 });

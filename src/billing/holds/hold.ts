@@ -3,7 +3,7 @@ import type { Pot } from './pot.ts';
 
 /**
  * What a request may cost at the most, set aside before it is dispatched. It ends exactly once: settled, voided, or expired.
- * A charge that comes after it expired is spent all the same.
+ * One that expired may still be settled, once: its charge comes late.
  */
 export class Hold {
   readonly amount: FemtoUsd;
@@ -29,12 +29,11 @@ export class Hold {
     return this.#pots;
   }
 
-  /** Puts `charge` in its place. Throws when it was settled or voided before. */
-  settle(charge: FemtoUsd): void {
+  /** Gives it back: a charge takes its place. Throws when it was settled or voided before. */
+  settle(): void {
     if (this.#isCharged || this.#state === 'voided') throw new MeridianError('internal_error', { message: `A hold was settled that was ${this.#state}.` });
     if (this.#state === 'open') this.#end('settled');
     this.#isCharged = true;
-    for (const pot of this.#pots) pot.spend(charge);
   }
 
   /** Gives it back: the request costs nothing. Throws when it was settled or voided before. */

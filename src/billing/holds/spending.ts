@@ -1,7 +1,8 @@
-import { sumOf, usdText, type FemtoUsd } from '../../core/index.ts';
+import { opposite, sumOf, usdText, type FemtoUsd } from '../../core/index.ts';
 import type { Budget, BudgetState, SpendingState } from '../ledger/billing-account.ts';
 import { monthOf } from '../ledger/month.ts';
 import { Hold } from './hold.ts';
+import { Opening } from './opening.ts';
 import { Pot } from './pot.ts';
 
 /** Who pays for a request. */
@@ -21,6 +22,22 @@ export interface HoldWanted {
   readonly expiresAtMs: number;
 }
 
+/** A request that is over. */
+export interface Charged {
+  readonly requestId: string;
+  readonly payer: Payer;
+  readonly admittedAtMs: number;
+  readonly charge: FemtoUsd;
+}
+
+/** What is new in the ledger. */
+export interface Booked {
+  /** Their ids. */
+  readonly requests: readonly string[];
+  /** What turned out to cost another amount than was charged when its request ended. */
+  readonly corrections: readonly { readonly payer: Payer; readonly admittedAtMs: number; readonly difference: FemtoUsd }[];
+}
+
 export type HoldAnswer = { readonly kind: 'held'; readonly hold: Hold } | { readonly kind: 'refused'; readonly pot: Pot; readonly why: string };
 
 /** A budget of which a part is spent now that it warns of. */
@@ -30,6 +47,9 @@ export interface BudgetReached {
   readonly percent: number;
   readonly spent: FemtoUsd;
 }
+
+/** $10¹⁵. */
+const PLENTY = (10n ** 30n) as FemtoUsd;
 
 /**
  * What may still be spent, in memory: it begins with what the ledger says and takes every charge at once. All looks and
@@ -43,13 +63,18 @@ export class Spending {
   /** By budget and period. */
   readonly #pots = new Map<string, Pot>();
   readonly #open = new Set<Hold>();
+  /** Pots of which the books are being read. */
+  readonly #opening = new Map<Pot, Opening>();
 
   constructor(state: SpendingState, onReached: (reached: BudgetReached) => void) {
     this.#onReached = onReached;
-    for (const { organization, available } of state.prepaid) this.openCredit(organization, available);
+    for (const { organization, available } of state.prepaid) {
+      this.openCredit(organization);
+      this.creditOpened(organization, available);
+    }
     for (const one of state.budgets) {
       this.openBudget(one.budget, state.nowMs);
-      this.spentBefore(one);
+      this.budgetOpened(one);
     }
   }
 
@@ -62,15 +87,30 @@ export class Spending {
     return [...this.#credit.values(), ...this.#pots.values()];
   }
 
-  /** From now on the organization is served for what it has paid only; `available` is what there is. False when that was so before. */
-  openCredit(organization: string, available: FemtoUsd): boolean {
-    if (this.#credit.has(organization)) return false;
-    this.#credit.set(organization, new Pot({ kind: 'credit', organization }, available, 0n as FemtoUsd));
-    return true;
+  /** The organization is served for what it has paid only. */
+  hasCredit(organization: string): boolean {
+    return this.#credit.has(organization);
+  }
+
+  /** Its charges count from now on, and nobody is refused until `creditOpened` says what there is. */
+  openCredit(organization: string): void {
+    const pot = new Pot({ kind: 'credit', organization }, PLENTY, sumOf([]));
+    this.#credit.set(organization, pot);
+    this.#opening.set(pot, new Opening());
+  }
+
+  /** `available`: by the books, with all in it that was booked by now. */
+  creditOpened(organization: string, available: FemtoUsd): void {
+    const pot = this.#credit.get(organization);
+    if (pot === undefined) return;
+    pot.raise(sumOf([available, opposite(PLENTY)]));
+    this.#opened(pot);
   }
 
   closeCredit(organization: string): void {
+    const pot = this.#credit.get(organization);
     this.#credit.delete(organization);
+    if (pot !== undefined) this.#opening.delete(pot);
   }
 
   /** More credit, or less where an invoice took more of it than was used. */
@@ -78,25 +118,36 @@ export class Spending {
     this.#credit.get(organization)?.raise(amount);
   }
 
-  /** It takes charges from now on; what was spent before is said by `spentBefore`. */
+  /** Charges count from now on; `budgetOpened` says what was spent before. */
   openBudget(budget: Budget, nowWallMs: number): { readonly period: string } {
     const key = scopeKey(budget.scope, budget.scopeId);
     this.#budgets.set(key, [...(this.#budgets.get(key) ?? []), budget]);
     const period = periodOf(budget, nowWallMs);
-    this.#potOf(budget, period);
+    this.#opening.set(this.#potOf(budget, period), new Opening());
     return { period };
   }
 
-  spentBefore({ budget, period, spent }: BudgetState): void {
+  /** `spent`: by the books, with all in it that was booked by now. */
+  budgetOpened({ budget, period, spent }: BudgetState): void {
     const pot = this.#potOf(budget, period);
     pot.spend(spent);
+    this.#opened(pot);
     this.#tell(pot);
   }
 
   removeBudget({ id, scope, scopeId }: Budget): void {
     const key = scopeKey(scope, scopeId);
     this.#budgets.set(key, (this.#budgets.get(key) ?? []).filter((budget) => budget.id !== id));
-    for (const [name, { owner }] of this.#pots) if (owner.kind === 'budget' && owner.budget.id === id) this.#pots.delete(name);
+    for (const [name, pot] of this.#pots) {
+      if (pot.owner.kind !== 'budget' || pot.owner.budget.id !== id) continue;
+      this.#pots.delete(name);
+      this.#opening.delete(pot);
+    }
+  }
+
+  /** Whether anything bounds what the payer may spend. */
+  bounds(payer: Payer, admittedAtMs: number): boolean {
+    return this.#potsOf(payer, admittedAtMs).length > 0;
   }
 
   /** Holds `amount` in every pot that the payer pays from, or in none. */
@@ -115,10 +166,15 @@ export class Spending {
     return hard.reduce<FemtoUsd | null>((least, { left }) => (least === null || left < least ? left : least), null);
   }
 
-  settle(hold: Hold, charge: FemtoUsd): void {
+  /** Puts a charge in the place of the hold; it is paid from the pots there are now, which may have come while the request ran. */
+  settle(hold: Hold, { requestId, payer, admittedAtMs, charge }: Charged): void {
     this.#open.delete(hold);
-    hold.settle(charge);
-    for (const pot of hold.pots) this.#tell(pot);
+    hold.settle();
+    for (const pot of this.#potsOf(payer, admittedAtMs)) {
+      pot.spend(charge);
+      this.#opening.get(pot)?.charged(requestId, charge);
+      this.#tell(pot);
+    }
   }
 
   void(hold: Hold): void {
@@ -126,11 +182,16 @@ export class Spending {
     hold.void();
   }
 
-  /** A charge that differs from what was settled: later truth. */
-  adjust(payer: Payer, admittedAtMs: number, difference: FemtoUsd): void {
-    for (const pot of this.#potsOf(payer, admittedAtMs)) {
-      pot.spend(difference);
-      this.#tell(pot);
+  /** The ledger has more now. To be told before anything is that the ledger says with it. */
+  booked({ requests, corrections }: Booked): void {
+    for (const opening of this.#opening.values()) opening.booked(requests);
+    for (const { payer, admittedAtMs, difference } of corrections) {
+      for (const pot of this.#potsOf(payer, admittedAtMs)) {
+        // What the books say of a pot that opens has it already.
+        if (this.#opening.has(pot)) continue;
+        pot.spend(difference);
+        this.#tell(pot);
+      }
     }
   }
 
@@ -164,6 +225,12 @@ export class Spending {
     const pot = new Pot({ kind: 'budget', budget, period }, budget.amount, 0n as FemtoUsd);
     this.#pots.set(name, pot);
     return pot;
+  }
+
+  /** What was charged while the books were read, and is in what they said, counts once. */
+  #opened(pot: Pot): void {
+    pot.spend(opposite(this.#opening.get(pot)?.inBooks ?? sumOf([])));
+    this.#opening.delete(pot);
   }
 
   #tell(pot: Pot): void {

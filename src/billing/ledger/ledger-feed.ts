@@ -1,11 +1,10 @@
 import type { Cancel, Clock, Logger } from '../../core/index.ts';
-import type { LedgerEvent } from './ledger-event.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { LedgerService } from './ledger-protocol.ts';
 
 export interface LedgerFeedOptions {
   readonly ledger: Pick<LedgerService, 'ship'>;
-  /** Told of what turned out to cost another amount than was charged when the request ended. */
-  readonly onAdjustments: (events: readonly LedgerEvent[]) => void;
+  readonly journal: Pick<Journal, 'flush'>;
   readonly everyMs: number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -29,12 +28,12 @@ export class LedgerFeed {
     });
   }
 
-  /** Resolves once the ledger has what is durable in the journal now. Rejects when it cannot take it. */
+  /** Resolves once the ledger has what was given to the journal until now. Rejects when it cannot take it. */
   async catchUp(): Promise<void> {
-    const { ledger, clock, log, onAdjustments } = this.#options;
+    const { ledger, journal, clock, log } = this.#options;
     try {
-      const { adjustments } = await ledger.ship(clock.wallMs());
-      if (adjustments.length > 0) onAdjustments(adjustments);
+      await journal.flush();
+      await ledger.ship(clock.wallMs());
       if (this.#isBehind) log.info({}, 'the ledger takes usage again');
       this.#isBehind = false;
     } catch (error) {

@@ -1,13 +1,13 @@
 import type { ErrorCode } from '../../core/index.ts';
 import type { WebhookStore } from '../webhooks/webhook-store.ts';
+import type { LedgerEvent } from './ledger-event.ts';
 import type { Ledger } from './ledger.ts';
 import type { Reconciliation } from './reconcile.ts';
-import type { Shipped } from './shipper.ts';
 
 /** What the ledger's thread does: keep the books, and fill them from the journal beside it. */
 export interface LedgerService extends Ledger {
-  /** Brings everything the journal has by now into the ledger. Calls at one time share the work. */
-  ship(nowMs: number): Promise<Shipped>;
+  /** Brings everything the journal has by now into the ledger; resolves with how many lines that were. */
+  ship(nowMs: number): Promise<number>;
   /**
    * Holds the counts of a UTC day's requests against each other. With `post`, corrections are applied; again, they change
    * nothing. Rejects with `invalid_value` unless it is a day.
@@ -39,6 +39,8 @@ export interface LedgerCall {
 
 export type FromLedgerThread =
   | { readonly kind: 'ready' }
+  /** New in the ledger; comes before any answer that has it in it. */
+  | { readonly kind: 'booked'; readonly requests: readonly string[]; readonly corrections: readonly LedgerEvent[] }
   | { readonly kind: 'answer'; readonly call: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly call: number; readonly error: CarriedError };
 

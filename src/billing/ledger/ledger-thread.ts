@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { MeridianError } from '../../core/index.ts';
 import { JournalTail } from '../journal/journal-tail.ts';
+import type { LedgerEvent } from './ledger-event.ts';
 import type { FromLedgerThread, LedgerCall, LedgerThreadSettings } from './ledger-protocol.ts';
 import type { Reconciliation } from './reconcile.ts';
 import { Shipper } from './shipper.ts';
@@ -13,8 +14,8 @@ const { path, journalPath, source, sealKey } = workerData as LedgerThreadSetting
 const ledger = openSqliteLedger(path, { sealKey: Buffer.from(sealKey) });
 const { webhooks } = ledger;
 const tail = new JournalTail(journalPath);
-const shipper = new Shipper(source, tail, ledger);
 const reply = (message: FromLedgerThread): void => port.postMessage(message);
+const shipper = new Shipper(source, tail, ledger, booked);
 
 /** One call after the other: none sees half of what another one does. */
 let last = Promise.resolve();
@@ -47,8 +48,14 @@ function run(target: LedgerCall['target'], method: string, args: readonly unknow
 async function reconciled(day: string, post: boolean, nowMs: number): Promise<Reconciliation> {
   await shipper.ship(nowMs);
   const found = await ledger.reconcile(tail, day);
-  if (post) await ledger.apply({ source: 'reconciliation', position: 0, events: found.corrections, nowMs });
+  if (post) booked(await ledger.apply({ source: 'reconciliation', position: 0, events: found.corrections, nowMs }));
   return found;
+}
+
+function booked(fresh: readonly LedgerEvent[]): void {
+  if (fresh.length === 0) return;
+  const requests = fresh.filter(({ kind }) => kind === 'request').map(({ id }) => id);
+  reply({ kind: 'booked', requests, corrections: fresh.filter(({ kind }) => kind !== 'request') });
 }
 
 async function close(): Promise<void> {

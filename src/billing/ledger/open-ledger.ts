@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { MeridianError } from '../../core/index.ts';
 import type { WebhookStore } from '../webhooks/webhook-store.ts';
+import type { LedgerEvent } from './ledger-event.ts';
 import type { CarriedError, FromLedgerThread, LedgerCall, LedgerMethod, LedgerService, LedgerThreadSettings, WebhookMethod } from './ledger-protocol.ts';
 
 export interface LedgerOptions {
@@ -12,10 +13,19 @@ export interface LedgerOptions {
   readonly source: string;
   /** 32 secret bytes; the same for the life of the ledger. */
   readonly sealKey: Buffer;
+  /** Told of what is new in the ledger, before anything is answered that has it in it. */
+  readonly onBooked?: (booked: NewlyBooked) => void;
+}
+
+export interface NewlyBooked {
+  /** Ids of requests. */
+  readonly requests: readonly string[];
+  /** What turned out to cost another amount than was charged when its request ended. */
+  readonly corrections: readonly LedgerEvent[];
 }
 
 /** Opens the ledger in a thread of its own, which takes what the journal has whenever `ship` is called. */
-export async function openLedger({ path, journalPath, source, sealKey }: LedgerOptions): Promise<LedgerService> {
+export async function openLedger({ path, journalPath, source, sealKey, onBooked = () => {} }: LedgerOptions): Promise<LedgerService> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const settings: LedgerThreadSettings = { path, journalPath, source, sealKey };
   const thread = new Worker(new URL(`./ledger-thread.${extension}`, import.meta.url), { workerData: settings });
@@ -26,18 +36,20 @@ export async function openLedger({ path, journalPath, source, sealKey }: LedgerO
       reject(new MeridianError('internal_error', { message: `The ledger ${path} cannot be opened: ${reason}`, cause }));
     });
   });
-  return serviceOf(new Calls(thread));
+  return serviceOf(new Calls(thread, onBooked));
 }
 
 /** Calls of the thread that wait for their answers. */
 class Calls {
   readonly #thread: Worker;
+  readonly #onBooked: (booked: NewlyBooked) => void;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   #calls = 0;
   #gone: string | null = null;
 
-  constructor(thread: Worker) {
+  constructor(thread: Worker, onBooked: (booked: NewlyBooked) => void) {
     this.#thread = thread;
+    this.#onBooked = onBooked;
     thread.on('message', (message: FromLedgerThread) => this.#receive(message));
     thread.on('error', (error) => this.#end(`its thread failed: ${String(error)}`));
     thread.on('exit', () => this.#end('it is closed'));
@@ -54,6 +66,7 @@ class Calls {
 
   #receive(message: FromLedgerThread): void {
     if (message.kind === 'ready') return;
+    if (message.kind === 'booked') return this.#onBooked(message);
     const waiting = this.#waiting.get(message.call);
     this.#waiting.delete(message.call);
     if (message.kind === 'answer') waiting?.resolve(message.value);

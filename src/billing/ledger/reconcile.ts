@@ -85,7 +85,7 @@ function addMargin(replicas: Map<string, ReplicaMargin>, record: UsageRecord, { 
   const made = usage ?? counted ?? NO_USAGE;
   const isCharged = record.chargedAttempt === id;
   // An answer in two parts is earned by its last one: the sum is right, the share of each is not told.
-  const isLastPart = record.chargedAttempt == null && record.attempts.at(-1)?.id === id;
+  const isLastPart = record.chargedAttempt == null && record.source !== 'none' && record.attempts.at(-1)?.id === id;
   replicas.set(replica, {
     replica,
     attempts: before.attempts + 1,
@@ -104,14 +104,14 @@ function differencesOf({ requestId: request, attempts }: UsageRecord): CountDiff
   });
 }
 
-/** An estimate is put right by its node's count, unless that was done by an adjustment. */
+/** An estimate is put right by its node's count, unless that was done by an adjustment; its id is what an adjustment would have, so that it is one or the other. */
 function correctionOf(record: UsageRecord, booked: Usage): LedgerEvent | null {
   if (!record.estimated || !isSame(booked, record.usage)) return null;
   const charged = record.attempts.find(({ id }) => id === record.chargedAttempt);
   if (charged?.counted == null) return null;
   const usage = addUsage(owed(record, charged.counted), record.usage, -1);
   if (isSame(usage, NO_USAGE)) return null;
-  return { id: `${record.requestId}/reconciled`, kind: 'correction', meter: meterOf(record), atMs: record.admittedAtMs, usage };
+  return { id: charged.id, kind: 'correction', meter: meterOf(record), atMs: record.admittedAtMs, usage };
 }
 
 /** What the ledger has of a request, adjustments included: their ids begin with the request's. */

@@ -1,4 +1,4 @@
-import { MeridianError, instantText, type Clock } from '../../core/index.ts';
+import { InTurn, MeridianError, instantText, type Clock } from '../../core/index.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { CurrentPrices } from './current-prices.ts';
 import { priceBookFaults } from './price-book-faults.ts';
@@ -18,6 +18,8 @@ export interface PriceDeskOptions {
 /** The book while the gateway runs: what its file says, and the rows that were added since. Nothing is taken out, and the past stays as it is. */
 export class PriceDesk {
   readonly #options: PriceDeskOptions;
+  /** Each row is held against a book that has all before it. */
+  readonly #turns = new InTurn();
 
   constructor(options: PriceDeskOptions) {
     this.#options = options;
@@ -37,7 +39,11 @@ export class PriceDesk {
   }
 
   /** From its time on it holds in place of what held then. Throws `invalid_value`: for a time that has begun, and where a later row is there already. */
-  async add(wanted: NewPrice): Promise<PriceRow> {
+  add(wanted: NewPrice): Promise<PriceRow> {
+    return this.#turns.run(() => this.#add(wanted));
+  }
+
+  async #add(wanted: NewPrice): Promise<PriceRow> {
     const { ledger, prices, clock } = this.#options;
     const nowMs = clock.wallMs();
     if (wanted.effectiveFromMs < nowMs) {

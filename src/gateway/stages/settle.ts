@@ -18,7 +18,8 @@ export function settle(
 ): { readonly record: UsageRecord; readonly durable: Promise<void> } {
   const record = usageRecord(context, outcome, deps.clock.now());
   context.admission.rate.settle(record.usage.promptTokens + record.usage.completionTokens, deps.clock.now());
-  deps.spending.settle(context.admission.hold, chargeTotal(chargeOf(record.usage, record.price)));
+  const { requestId, admittedAtMs, usage, price } = record;
+  deps.spending.settle(context.admission.hold, { requestId, payer: record, admittedAtMs, charge: chargeTotal(chargeOf(usage, price)) });
   return { record, durable: write(record, deps) };
 }
 
