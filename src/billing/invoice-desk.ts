@@ -95,7 +95,8 @@ export class InvoiceDesk {
     return turns.run(async () => {
       const nowMs = clock.wallMs();
       const invoice = await ledger.creditInvoice({ id, terms: await terms(), nowMs, note: `cn_${ulid(nowMs)}`, amount, reason });
-      if (invoice.status === 'paid') spending.raiseCredit(invoice.snapshot.organization, amount);
+      const made = invoice.creditNotes.at(-1);
+      if (made !== undefined) spending.raiseCredit(invoice.snapshot.organization, made.credited);
       return invoice;
     });
   }

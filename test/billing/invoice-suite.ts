@@ -182,6 +182,54 @@ export function invoiceSuite(name: string, openEmpty: OpenEmpty): void {
       expect(await ledger.faults()).toEqual([]);
     });
 
+    test('credit notes may give back all that was charged, and no more: what credit paid for too, and exactly the tax', async () => {
+      const cents = fc.integer({ min: 0, max: 3_000 }).map((count) => BigInt(count) * 10n ** 13n);
+      const cases = fc.record({
+        tokens: fc.integer({ min: 1_000, max: 20_000_000 }),
+        rates: fc.array(fc.integer({ min: 1, max: 3_000 }), { maxLength: 2 }),
+        granted: cents,
+        paid: cents,
+        notes: fc.array(fc.integer({ min: 1, max: 2_000 }), { maxLength: 4 }),
+        paysAfter: fc.nat(4),
+      });
+      await fc.assert(
+        fc.asyncProperty(cases, async ({ tokens, rates, granted, paid, notes, paysAfter }) => {
+          const ledger = await openEmpty();
+          const act = { id: 'inv_1', terms: TERMS, nowMs: NOW_MS };
+          await ledger.apply({ source: 'j', position: 1, events: [used('1', '2026-10-02T00:00:00Z', tokens)], nowMs: NOW_MS });
+          await ledger.putCustomer({ organization: 'org_a', terms: 'postpaid', buyer: null, taxes: rates.map((rate) => ({ name: 'T', basis_points: rate })) }, NOW_MS);
+          const credit = { organization: 'org_a', note: '', createdAtMs: NOW_MS };
+          if (granted > 0n) await ledger.addCredit({ ...credit, id: 'c1', kind: 'granted', amount: granted as FemtoUsd });
+          if (paid > 0n) await ledger.addCredit({ ...credit, id: 'c2', kind: 'paid', amount: paid as FemtoUsd });
+          await ledger.createInvoice({ id: 'inv_1', organization: 'org_a', period: '2026-10', nowMs: NOW_MS }, TERMS);
+          let invoice = await ledger.finalizeInvoice(act);
+          const { total, credits, taxes } = invoice.snapshot;
+          let left = total + credits;
+          const give = async (id: string, amount: bigint) => (invoice = await ledger.creditInvoice({ ...act, note: id, amount: amount as FemtoUsd, reason: 'r' }));
+          for (const [i, part] of [...notes, Infinity].entries()) {
+            if (i === paysAfter) invoice = await ledger.payInvoice(act);
+            const wanted = part === Infinity ? left : (left * BigInt(part)) / 10_000n;
+            const amount = wanted - (wanted % 10n ** 13n);
+            if (amount === 0n) continue;
+            await give(`cn_${i}`, amount);
+            left -= amount;
+            const note = invoice.creditNotes.at(-1);
+            expect(note?.tax).toBeGreaterThanOrEqual(0n);
+            expect(note?.tax).toBeLessThanOrEqual(amount);
+            expect(amountDue(invoice)).toBeGreaterThanOrEqual(0n);
+          }
+          expect(left).toBe(0n);
+          await expect(give('cn_more', 10n ** 13n)).rejects.toMatchObject({ code: 'conflict', param: 'amount_usd', message: expect.stringContaining('$0.00') });
+          expect(sumOf(invoice.creditNotes.map(({ tax }) => tax))).toBe(sumOf(taxes.map(({ amount }) => amount)));
+          const wasPaid = invoice.status === 'paid' ? total - sumOf(invoice.creditNotes.map((note) => sumOf([note.amount, (-note.credited) as FemtoUsd]))) : 0n;
+          expect(await ledger.balance('org_a')).toMatchObject({ due: 0n, granted, paid: paid + wasPaid });
+          expect(await ledger.faults()).toEqual([]);
+          await ledger.close();
+        }),
+        { numRuns: 25 },
+      );
+    });
+
     test('what was taken back becomes credit where it is more than what was used', async () => {
       const { ledger, apply, create, act } = await opened();
       const back: LedgerEvent = { ...used('1-0', '2026-10-02T00:00:00Z', -5_000_000), kind: 'adjustment' };

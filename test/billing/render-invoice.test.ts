@@ -103,7 +103,7 @@ describe('an invoice', () => {
   });
 
   test('shows its credit notes and what is still due', async () => {
-    const note = { id: 'cn_1', number: 'CN-000001', invoice: 'inv_1', amount: 10n ** 13n as FemtoUsd, reason: 'an outage', createdAtMs: AT_MS };
+    const note = { id: 'cn_1', number: 'CN-000001', invoice: 'inv_1', amount: 10n ** 13n as FemtoUsd, tax: 0n as FemtoUsd, credited: 0n as FemtoUsd, reason: 'an outage', createdAtMs: AT_MS };
     const invoice = invoiceOf(MANY, { creditNotes: [note] });
     const due = usdText((invoice.snapshot.total - 10n ** 13n) as FemtoUsd);
     expect(JSON.parse(await text(invoice, 'json'))).toMatchObject({ amount_due_usd: due, credit_notes: [{ number: 'CN-000001', amount_usd: '0.01' }] });

@@ -5,7 +5,7 @@ import { parseUsd, sumOf, type FemtoUsd } from '../../src/core/index.ts';
 const usd = (text: string): FemtoUsd => parseUsd(text) ?? sumOf([]);
 const AT_MS = Date.UTC(2026, 10, 1);
 
-const NOTE: CreditNote = { id: 'cn_1', number: 'CN-000001', invoice: 'inv_1', amount: usd('2.50'), reason: 'outage', createdAtMs: AT_MS };
+const NOTE: CreditNote = { id: 'cn_1', number: 'CN-000001', invoice: 'inv_1', amount: usd('2.50'), tax: usd('0.40'), credited: usd('0'), reason: 'outage', createdAtMs: AT_MS };
 const INVOICE: Invoice = {
   id: 'inv_1',
   status: 'finalized',

@@ -37,7 +37,7 @@ const CLASS_NAMES: Readonly<Record<TokenClass, string>> = { input: 'input tokens
 
 export function invoiceDocument(invoice: Invoice): InvoiceDocument {
   const { snapshot, number, status, creditNotes } = invoice;
-  const credits = creditNotes.map(({ number: note, reason, createdAtMs, amount }) => `Credit note ${note} of ${day(createdAtMs)}: ${dollars(amount)} (${reason}).`);
+  const credits = creditNotes.map(({ number: note, reason, createdAtMs, amount, tax }) => `Credit note ${note} of ${day(createdAtMs)}: ${dollars(amount)}${tax === 0n ? '' : `, of which ${dollars(tax)} tax`} (${reason}).`);
   return {
     title: number === null ? 'Draft invoice' : 'Invoice',
     stamp: status === 'finalized' ? null : status.toUpperCase(),
@@ -107,6 +107,7 @@ function rowOf({ model, tokenClass, tier, window, month, quantity, unitPrice, am
 function totalsOf(invoice: Invoice): InvoiceDocument['totals'] {
   const { subtotal, rounding, taxes, credits, total } = invoice.snapshot;
   const noted = sumOf(invoice.creditNotes.map(({ amount }) => amount));
+  const credited = sumOf(invoice.creditNotes.map((note) => note.credited));
   const weak = (label: string, amount: FemtoUsd) => ({ label, value: dollars(amount), isStrong: false });
   const strong = (label: string, amount: FemtoUsd) => ({ label, value: dollars(amount), isStrong: true });
   return [
@@ -116,6 +117,7 @@ function totalsOf(invoice: Invoice): InvoiceDocument['totals'] {
     ...(credits === 0n ? [] : [weak(credits > 0n ? 'Credit used' : 'Added to your credit', opposite(credits))]),
     strong('Total', total),
     ...(noted === 0n ? [] : [weak('Credit notes', opposite(noted))]),
+    ...(credited === 0n ? [] : [weak('of which added to your credit', credited)]),
     ...(invoice.status === 'draft' ? [] : [strong('Amount due', amountDue(invoice))]),
   ];
 }

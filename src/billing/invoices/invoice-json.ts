@@ -40,7 +40,7 @@ export function invoiceJson(invoice: Invoice) {
     credits_usd: usdText(credits),
     total_usd: usdText(total),
     amount_due_usd: usdText(amountDue(invoice)),
-    credit_notes: creditNotes.map((note) => ({ id: note.id, number: note.number, amount_usd: usdText(note.amount), reason: note.reason, created_at: seconds(note.createdAtMs) })),
+    credit_notes: creditNotes.map((note) => ({ id: note.id, number: note.number, amount_usd: usdText(note.amount), tax_usd: usdText(note.tax), credited_usd: usdText(note.credited), reason: note.reason, created_at: seconds(note.createdAtMs) })),
     footer,
   };
 }

@@ -26,6 +26,10 @@ export interface CreditNote {
   readonly number: string;
   readonly invoice: string;
   readonly amount: FemtoUsd;
+  /** Of that, tax. */
+  readonly tax: FemtoUsd;
+  /** Of the amount, what became credit because it was paid already. */
+  readonly credited: FemtoUsd;
   readonly reason: string;
   readonly createdAtMs: number;
 }
@@ -33,5 +37,5 @@ export interface CreditNote {
 /** What is still to be paid. */
 export function amountDue({ status, snapshot, creditNotes }: Pick<Invoice, 'status' | 'snapshot' | 'creditNotes'>): FemtoUsd {
   if (status !== 'finalized') return 0n as FemtoUsd;
-  return creditNotes.reduce((due, { amount }) => due - amount, snapshot.total as bigint) as FemtoUsd;
+  return creditNotes.reduce((due, { amount, credited }) => due - amount + credited, snapshot.total as bigint) as FemtoUsd;
 }

@@ -19,6 +19,11 @@ export function taxOf(amount: FemtoUsd, basisPoints: number): FemtoUsd {
   return (halfEven(amount * BigInt(basisPoints), BASIS * CENT) * CENT) as FemtoUsd;
 }
 
+/** `amount · part / whole`, to the cent; a half goes to the even one. `whole` is above 0. */
+export function partInCents(amount: FemtoUsd, part: FemtoUsd, whole: FemtoUsd): FemtoUsd {
+  return (halfEven(amount * part, whole * CENT) * CENT) as FemtoUsd;
+}
+
 function halfEven(value: bigint, unit: bigint): bigint {
   const floor = value / unit - (value % unit < 0n ? 1n : 0n);
   const twice = 2n * (value - floor * unit);

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
-import { instantText, MeridianError, opposite, sumOf, type FemtoUsd } from '../../core/index.ts';
+import { instantText, MeridianError, opposite, sumOf, usdText, type FemtoUsd } from '../../core/index.ts';
+import { chargedBy, splitCreditNote } from '../invoices/credit-note-split.ts';
 import { amountDue, type Invoice, type InvoiceStatus } from '../invoices/invoice.ts';
 import { snapshotText, type InvoiceSnapshot } from '../invoices/invoice-snapshot.ts';
 import { roundCents } from '../invoices/round-cents.ts';
@@ -32,7 +33,7 @@ export interface NewInvoice {
 export interface CreditNoteAct extends InvoiceAct {
   /** Id of the note. */
   readonly note: string;
-  /** Whole cents above zero, and no more than is left of the invoice. */
+  /** Whole cents above zero, tax included, and no more than is left of what the invoice charged. */
   readonly amount: FemtoUsd;
   readonly reason: string;
 }
@@ -113,16 +114,20 @@ export async function writeOffInvoice(db: Kysely<LedgerTables>, act: InvoiceAct)
   return requireInvoice(db, act.id, act.terms);
 }
 
-/** Gives `amount` back: of an open invoice less is due, of a paid one it becomes credit. */
+/** Gives `amount` back: less is due, and what is paid already becomes credit. */
 export async function creditInvoice(db: Kysely<LedgerTables>, { note, amount, reason, ...act }: CreditNoteAct): Promise<Invoice> {
-  const { snapshot, status, creditNotes } = await inState(db, act, ['finalized', 'paid'], 'corrected by a credit note');
-  const left = sumOf([snapshot.total, ...creditNotes.map(({ amount: given }) => opposite(given))]);
+  const before = await inState(db, act, ['finalized', 'paid'], 'corrected by a credit note');
+  const { snapshot, creditNotes } = before;
+  const given = sumOf(creditNotes.map((earlier) => earlier.amount));
+  const left = sumOf([chargedBy(snapshot), opposite(given)]);
   if (amount <= 0n || amount !== roundCents(amount)) throw wrong('amount_usd', 'expected whole cents above zero');
-  if (amount > left) throw new MeridianError('conflict', { param: 'amount_usd', message: `More than is left of invoice ${act.id}.` });
+  if (amount > left) throw new MeridianError('conflict', { param: 'amount_usd', message: `More than is left of invoice ${act.id}: $${usdText(left > 0n ? left : NONE)}.` });
+  const issue = await entriesOf(db, 'invoice', act.id);
+  const { revenue, tax, receivable, paidCredit, grantedCredit } = splitCreditNote(amount, { snapshot, grantedUsed: issue?.granted_credit ?? NONE, before: given, due: amountDue(before) });
   const number = await nextNumber(db, act.terms.creditNotePrefix);
   await db.insertInto('credit_notes').values({ id: note, number, invoice: act.id, amount: String(amount), reason, created_at_ms: act.nowMs }).execute();
-  const given = status === 'paid' ? { paid_credit: opposite(amount) } : { receivable: opposite(amount) };
-  await post(db, { kind: 'credit note', organization: snapshot.organization, reference: note, recordedAtMs: act.nowMs, entries: { revenue: amount, ...given } });
+  const entries = { revenue, tax, receivable: opposite(receivable), paid_credit: opposite(paidCredit), granted_credit: opposite(grantedCredit) };
+  await post(db, { kind: 'credit note', organization: snapshot.organization, reference: note, recordedAtMs: act.nowMs, entries });
   const invoice = await requireInvoice(db, act.id, act.terms);
   const made = invoice.creditNotes.find(({ id }) => id === note);
   if (made !== undefined) await tell(db, creditNoteWebhook(invoice, made), act.nowMs);

@@ -1,10 +1,11 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
-import { MeridianError, type FemtoUsd } from '../../core/index.ts';
+import { MeridianError, opposite, sumOf, type FemtoUsd } from '../../core/index.ts';
 import type { CreditNote, Invoice, InvoiceStatus } from '../invoices/invoice.ts';
 import { parseSnapshot } from '../invoices/invoice-snapshot.ts';
 import { invoiceContent, type InvoiceTerms } from './invoice-content.ts';
 import type { ListQuery } from './ledger.ts';
 import type { LedgerTables } from './ledger-tables.ts';
+import { entriesOf } from './posting.ts';
 
 type InvoiceRow = Selectable<LedgerTables['invoices']>;
 
@@ -53,10 +54,17 @@ export async function nextNumber(db: Kysely<LedgerTables>, prefix: string): Prom
 
 async function creditNotesOf(db: Kysely<LedgerTables>, invoice: string): Promise<readonly CreditNote[]> {
   const rows = await db.selectFrom('credit_notes').selectAll().where('invoice', '=', invoice).orderBy('seq').execute();
-  return rows.map(({ id, number, amount, reason, created_at_ms: createdAtMs }) => ({ id, number, invoice, amount: BigInt(amount) as FemtoUsd, reason, createdAtMs }));
+  const notes: CreditNote[] = [];
+  for (const { id, number, amount, reason, created_at_ms: createdAtMs } of rows) {
+    const entries = await entriesOf(db, 'credit note', id);
+    const credited = opposite(sumOf([entries?.paid_credit ?? NONE, entries?.granted_credit ?? NONE]));
+    notes.push({ id, number, invoice, amount: BigInt(amount) as FemtoUsd, tax: entries?.tax ?? NONE, credited, reason, createdAtMs });
+  }
+  return notes;
 }
 
 const NUMBER_DIGITS = 6;
+const NONE = 0n as FemtoUsd;
 
 async function invoiceOf(db: Kysely<LedgerTables>, row: InvoiceRow, terms: InvoiceTerms): Promise<Invoice> {
   return {

@@ -22,6 +22,8 @@ export function creditNoteWebhook(invoice: Invoice, note: CreditNote): Told {
     invoice_number: invoice.number,
     currency: invoice.snapshot.currency.toLowerCase(),
     amount_usd: usdText(note.amount),
+    tax_usd: usdText(note.tax),
+    credited_usd: usdText(note.credited),
     reason: note.reason,
     created_at: Math.floor(note.createdAtMs / 1_000),
   };

@@ -54,7 +54,9 @@ const InvoiceObject = Type.Object({
   credits_usd: ExactDollars,
   total_usd: ExactDollars,
   amount_due_usd: ExactDollars,
-  credit_notes: Type.Array(Type.Object({ id: Type.String(), number: Type.String(), amount_usd: ExactDollars, reason: Type.String(), created_at: Type.Integer() })),
+  credit_notes: Type.Array(Type.Object({ id: Type.String(), number: Type.String(), amount_usd: ExactDollars, tax_usd: ExactDollars, credited_usd: ExactDollars, reason: Type.String(), created_at: Type.Integer() }), {
+    description: 'amount_usd has tax_usd in it; credited_usd of it became credit, because it was paid already.',
+  }),
   footer: Type.String(),
 });
 
