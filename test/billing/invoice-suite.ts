@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { amountDue, chargeOf, chargeTotal, snapshotText, type InvoiceSnapshot, type InvoiceTerms, type LedgerEvent, type Meter } from '../../src/billing/index.ts';
-import { sumOf, usdText, type FemtoUsd } from '../../src/core/index.ts';
+import { opposite, sumOf, usdText, type FemtoUsd } from '../../src/core/index.ts';
 import { ledgerEvents, type OpenEmpty } from './ledger-suite.ts';
 
 const TERMS: InvoiceTerms = { seller: null, footer: '', invoicePrefix: 'INV', creditNotePrefix: 'CN', dueDays: 30, projectNames: { proj_a: 'Search' } };
@@ -221,7 +221,7 @@ export function invoiceSuite(name: string, openEmpty: OpenEmpty): void {
           expect(left).toBe(0n);
           await expect(give('cn_more', 10n ** 13n)).rejects.toMatchObject({ code: 'conflict', param: 'amount_usd', message: expect.stringContaining('$0.00') });
           expect(sumOf(invoice.creditNotes.map(({ tax }) => tax))).toBe(sumOf(taxes.map(({ amount }) => amount)));
-          const wasPaid = invoice.status === 'paid' ? total - sumOf(invoice.creditNotes.map((note) => sumOf([note.amount, (-note.credited) as FemtoUsd]))) : 0n;
+          const wasPaid = invoice.status === 'paid' ? total - sumOf(invoice.creditNotes.map((note) => sumOf([note.amount, opposite(note.credited)]))) : 0n;
           expect(await ledger.balance('org_a')).toMatchObject({ due: 0n, granted, paid: paid + wasPaid });
           expect(await ledger.faults()).toEqual([]);
           await ledger.close();

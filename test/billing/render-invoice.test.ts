@@ -37,12 +37,28 @@ function cellsOf(csv: string): string[][] {
   return csv.split('\r\n').slice(0, -1).map((line) => [...line.matchAll(/(?:^|,)("(?:[^"]|"")*"|[^,]*)/g)].map(([, cell = '']) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell)));
 }
 
-/** What a reader sees on each page of a PDF, in the order of drawing. */
-function pagesOf(pdf: Buffer): string[] {
+interface Drawn {
+  readonly text: string;
+  /** Points from the left and lower edges. */
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The texts on each page of a PDF, in the order of drawing. */
+function drawnOn(pdf: Buffer): Drawn[][] {
   const body = pdf.toString('latin1');
   const streams = [...body.matchAll(/stream\n([\s\S]*?)\nendstream/g)].map(([, bytes = '']) => inflateSync(Buffer.from(bytes, 'latin1')).toString('latin1'));
-  const drawn = streams.filter((stream) => stream.includes('BT'));
-  return drawn.map((stream) => [...stream.matchAll(/\[(.*?)\] TJ/g)].map(([, pieces = '']) => [...pieces.matchAll(/<([0-9a-f]*)>/g)].map(([, hex = '']) => Buffer.from(hex, 'hex').toString('latin1')).join('')).join('\n'));
+  const pages = streams.filter((stream) => stream.includes('BT'));
+  return pages.map((page) => [...page.matchAll(/1 0 0 1 (\S+) (\S+) Tm[^[]*\[(.*?)\] TJ/g)].map(([, x, y, pieces = '']) => ({ text: hexText(pieces), x: Number(x), y: Number(y) })));
+}
+
+function hexText(pieces: string): string {
+  return [...pieces.matchAll(/<([0-9a-f]*)>/g)].map(([, hex = '']) => Buffer.from(hex, 'hex').toString('latin1')).join('');
+}
+
+/** What a reader sees on each page of a PDF. */
+function pagesOf(pdf: Buffer): string[] {
+  return drawnOn(pdf).map((page) => page.map(({ text: shown }) => shown).join('\n'));
 }
 
 const MANY = Array.from({ length: 60 }, (_, i) => charge(`proj_${i % 4}`, `model-${i}`, i + 1));
@@ -83,6 +99,48 @@ describe('an invoice', () => {
     const all = pages.join('\n');
     for (const { amount } of invoice.snapshot.lines) expect(all).toContain(`$${usdText(amount)}`.replace(/(\d)(?=(\d{3})+\.)/g, '$1,'));
     for (const shown of ['Rechenzentrum Süd', 'Invoice INV-000001', 'Subtotal', 'Rounding to the cent', 'Amount due', 'Pay within 30 days.']) expect(all).toContain(shown);
+  });
+
+  test('as PDF carries forward what the lines on the pages before come to', async () => {
+    const invoice = invoiceOf(MANY);
+    const pages = drawnOn((await renderInvoice(invoice, 'pdf')).body);
+    const ofLines = new Set(invoice.snapshot.lines.map(({ amount }) => usdText(amount)));
+    let before = 0n;
+    let carriedPages = 0;
+    for (const [i, page] of pages.entries()) {
+      const texts = page.map(({ text: shown }) => shown);
+      const at = texts.indexOf('Carried forward');
+      if (i > 0 && texts.includes('PER 1M TOKENS')) {
+        carriedPages += 1;
+        expect(parseUsd((texts[at + 1] ?? '').replace(/[$,]/g, ''))).toBe(before);
+      }
+      // A line is its quantity, price and amount, and then what it is for.
+      for (const [j, shown] of texts.entries()) {
+        const amount = texts[j - 1]?.replace(/[$,]/g, '') ?? '';
+        if (/^model-\d+, /.test(shown) && ofLines.has(amount)) before += parseUsd(amount) ?? 0n;
+      }
+    }
+    expect(carriedPages).toBeGreaterThan(2);
+    expect(before).toBe(invoice.snapshot.subtotal);
+  });
+
+  test('as PDF breaks long texts, and puts none beside the page or over its foot', async () => {
+    const long = invoiceOf(Array.from({ length: 40 }, (_, i) => charge('p'.repeat(150), `models/${'long-name-'.repeat(9)}${i}`, i + 1, { window: 'quiet '.repeat(20), tier: 'batch' })));
+    const buyer = { name: 'Acme', address: [], country: 'US', reference: 'agreement '.repeat(9) };
+    const footer = Array.from({ length: 150 }, (_, i) => `Clause ${i}.`).join('\n');
+    const tax = { name: 'tax on what is used '.repeat(3), basisPoints: 0, amount: 0n as FemtoUsd };
+    const pages = drawnOn((await renderInvoice({ ...long, snapshot: { ...long.snapshot, buyer, footer, taxes: [tax] } }, 'pdf')).body);
+    for (const page of pages) {
+      const foot = page.find(({ text: shown }) => shown.includes(`of ${pages.length}`))?.y ?? Number.NaN;
+      for (const { text: shown, x, y } of page.filter(({ y: height }) => height !== foot)) {
+        expect({ shown, isAboveFoot: y > foot + 5, isBelowHead: y < 842 - 48 }).toEqual({ shown, isAboveFoot: true, isBelowHead: true });
+        if (shown.includes('agreement')) expect(x).toBeGreaterThan(48 + 330);
+      }
+    }
+    const shown = pages.flat().map(({ text: one }) => one.trim());
+    for (let i = 0; i < 150; i += 1) expect(shown.filter((one) => one === `Clause ${i}.`)).toHaveLength(1);
+    expect(shown.filter((one) => one.startsWith('tax on what')).length).toBe(1);
+    expect(shown).not.toContain(`${tax.name}0 %`);
   });
 
   test.each(INVOICE_FORMATS)('as %s is the same bytes each time', async (format) => {

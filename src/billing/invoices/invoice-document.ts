@@ -28,6 +28,8 @@ export interface DocumentRow {
   readonly quantity: string;
   readonly unitPrice: string;
   readonly amount: string;
+  /** What the lines before it come to, in all projects. */
+  readonly carried: string;
 }
 
 const MILLION = 1_000_000;
@@ -81,9 +83,14 @@ function partyLines(party: Party | null, unknown: string): string[] {
 
 function groupsOf(lines: readonly InvoiceLine[], period: string): LineGroup[] {
   const byProject = Map.groupBy(lines, ({ project }) => project);
+  let carried = 0n as FemtoUsd;
   return [...byProject.values()].map((own) => ({
     title: projectTitle(own[0]),
-    rows: own.map((line) => rowOf(line, period)),
+    rows: own.map((line) => {
+      const row = rowOf(line, period, carried);
+      carried = sumOf([carried, line.amount]);
+      return row;
+    }),
     subtotal: dollars(sumOf(own.map(({ amount }) => amount))),
   }));
 }
@@ -93,7 +100,7 @@ function projectTitle(line: InvoiceLine | undefined): string {
   return line.projectName === line.project ? line.project : `${line.projectName} (${line.project})`;
 }
 
-function rowOf({ model, tokenClass, tier, window, month, quantity, unitPrice, amount }: InvoiceLine, period: string): DocumentRow {
+function rowOf({ model, tokenClass, tier, window, month, quantity, unitPrice, amount }: InvoiceLine, period: string, carried: FemtoUsd): DocumentRow {
   const details = [month === period ? null : `used in ${month}`, window === null ? null : `${window} hours`, tier === 'standard' ? null : `${tier} tier`];
   return {
     description: `${model}, ${CLASS_NAMES[tokenClass]}`,
@@ -101,6 +108,7 @@ function rowOf({ model, tokenClass, tier, window, month, quantity, unitPrice, am
     quantity: grouped(quantity),
     unitPrice: dollars(costOf(MILLION, nanoUsdPerMTok(unitPrice))),
     amount: dollars(amount),
+    carried: dollars(carried),
   };
 }
 

@@ -1,11 +1,16 @@
 import { dateOf } from '../../core/index.ts';
-import type { DocumentRow, InvoiceDocument } from './invoice-document.ts';
+import type { DocumentRow, InvoiceDocument, LineGroup } from './invoice-document.ts';
 import { PdfPage } from './pdf-page.ts';
 
 /** Columns of the table: from the left, in points of an A4 page. */
-const QUANTITY_RIGHT = 300;
-const PRICE_RIGHT = 380;
-const TOTALS_LEFT = 330;
+const QUANTITY_RIGHT = 285;
+const PRICE_RIGHT = 362;
+const FACTS_LEFT = 330;
+const TOTALS_LEFT = 260;
+const FACT_LABEL_WIDTH = 72;
+
+const DESCRIPTION = { width: QUANTITY_RIGHT - 85 };
+const DETAIL = { size: 8, isFaint: true, width: QUANTITY_RIGHT - 85 };
 
 /** As many pages of A4 as it takes. The same document is the same bytes. */
 export async function invoicePdf(document: InvoiceDocument, issuedAtMs: number): Promise<Buffer> {
@@ -24,9 +29,8 @@ function head(page: PdfPage, { title, stamp, facts }: InvoiceDocument): void {
   if (stamp !== null) page.stamp(stamp);
   const top = page.y;
   for (const [label, value] of facts) {
-    page.text(label, { left: TOTALS_LEFT, isFaint: true });
-    page.text(value, { right: page.width });
-    page.down(14);
+    page.text(label, { left: FACTS_LEFT, isFaint: true });
+    page.down(page.text(value, { right: page.width, width: page.width - FACTS_LEFT - FACT_LABEL_WIDTH }) + 3);
   }
   page.y = Math.max(page.y, top + 40) + 8;
   page.rule(1.2);
@@ -66,26 +70,46 @@ function lines(page: PdfPage, { groups }: InvoiceDocument): void {
     page.text('Nothing was used in this period.', { isFaint: true });
     page.down(18);
   }
-  for (const { title, rows, subtotal } of groups) {
-    // A heading stays with its first line.
-    page.need(54, tableHead);
-    page.down(4);
-    page.down(page.text(title, { isBold: true, width: page.width }) + 5);
-    for (const row of rows) line(page, row);
-    page.need(24, tableHead);
-    page.text('Project total', { right: PRICE_RIGHT, isFaint: true });
-    page.text(subtotal, { right: page.width, isBold: true });
-    page.down(22);
+  for (const group of groups) lineGroup(page, group);
+}
+
+function lineGroup(page: PdfPage, { title, rows, subtotal }: LineGroup): void {
+  const heading = { isBold: true, width: page.width };
+  for (const [i, row] of rows.entries()) {
+    // A heading stays with its first line, and a project's total with its last.
+    const before = i === 0 ? page.heightOf(title, heading) + 9 : 0;
+    const after = i === rows.length - 1 ? 24 : 0;
+    page.need(before + rowHeight(page, row) + after, (next) => tableHeadAgain(next, row.carried));
+    if (i === 0) {
+      page.down(4);
+      page.down(page.text(title, heading) + 5);
+    }
+    line(page, row);
   }
+  page.text('Project total', { right: PRICE_RIGHT, isFaint: true });
+  page.text(subtotal, { right: page.width, isBold: true });
+  page.down(22);
+}
+
+function tableHeadAgain(page: PdfPage, carried: string): void {
+  tableHead(page);
+  page.text('Carried forward', { isFaint: true });
+  page.text(carried, { right: page.width, isFaint: true });
+  page.down(12);
+  page.rule(0.3);
+  page.down(4);
+}
+
+function rowHeight(page: PdfPage, { description, detail }: DocumentRow): number {
+  return page.heightOf(description, DESCRIPTION) + (detail === '' ? 0 : page.heightOf(detail, DETAIL) + 1) + 7;
 }
 
 function line(page: PdfPage, { description, detail, quantity, unitPrice, amount }: DocumentRow): void {
-  page.need(detail === '' ? 17 : 28, tableHead);
   page.text(quantity, { right: QUANTITY_RIGHT });
   page.text(unitPrice, { right: PRICE_RIGHT });
   page.text(amount, { right: page.width });
-  page.down(page.text(description, { width: QUANTITY_RIGHT - 90 }) + 1);
-  if (detail !== '') page.down(page.text(detail, { size: 8, isFaint: true, width: QUANTITY_RIGHT - 90 }) + 1);
+  page.down(page.text(description, DESCRIPTION) + 1);
+  if (detail !== '') page.down(page.text(detail, DETAIL) + 1);
   page.down(2);
   page.rule(0.3);
   page.down(4);
@@ -93,23 +117,33 @@ function line(page: PdfPage, { description, detail, quantity, unitPrice, amount 
 
 /** Never parted. */
 function totals(page: PdfPage, { totals: list }: InvoiceDocument): void {
-  page.need(18 * list.length + 10);
+  const rows = list.map(({ label, value, isStrong: isBold }) => {
+    const style = { left: TOTALS_LEFT, isBold, width: page.width - TOTALS_LEFT - page.widthOf(value, { isBold }) - 8 };
+    return { label, value, isBold, style, height: page.heightOf(label, style) + 6 };
+  });
+  page.need(rows.reduce((sum, { height, isBold }) => sum + height + (isBold ? 6 : 0), 6));
   page.down(6);
-  for (const { label, value, isStrong } of list) {
-    if (isStrong) {
+  for (const { label, value, isBold, style, height } of rows) {
+    if (isBold) {
       page.rule(0.8, TOTALS_LEFT);
       page.down(6);
     }
-    page.text(label, { left: TOTALS_LEFT, isBold: isStrong });
-    page.text(value, { right: page.width, isBold: isStrong });
-    page.down(17);
+    page.text(label, style);
+    page.text(value, { right: page.width, isBold });
+    page.down(height);
   }
   page.down(14);
 }
 
 function notes(page: PdfPage, { notes: list }: InvoiceDocument): void {
+  const style = { isFaint: true, width: page.width };
   for (const note of list) {
-    page.need(30);
-    page.down(page.text(note, { isFaint: true, width: page.width }) + 6);
+    for (const line of note.split('\n')) {
+      // An empty line has a height too.
+      const paragraph = line === '' ? ' ' : line;
+      page.need(page.heightOf(paragraph, style));
+      page.down(page.text(paragraph, style));
+    }
+    page.down(6);
   }
 }

@@ -13,7 +13,7 @@ export interface TextStyle {
   readonly size?: number;
   readonly isBold?: boolean;
   readonly isFaint?: boolean;
-  /** Where it begins, from the left margin; or else where it ends. */
+  /** Where it begins, from the left margin; or else where each of its lines ends. */
   readonly left?: number;
   readonly right?: number;
   /** Longer text goes on in the next line. */
@@ -50,10 +50,23 @@ export class PdfPage {
   /** Writes at the cursor, which stays where it is; the height of what was written. */
   text(text: string, { size = SIZE, isBold = false, isFaint = false, left = 0, right, width }: TextStyle = {}): number {
     const shown = winAnsi(text);
-    this.#pdf.font(isBold ? 'Helvetica-Bold' : 'Helvetica').fontSize(size).fillColor(isFaint ? FAINT : INK);
-    const x = right === undefined ? left : right - this.#pdf.widthOfString(shown);
-    this.#pdf.text(shown, MARGIN + x, MARGIN + this.y, width === undefined ? { lineBreak: false } : { width });
-    return width === undefined ? this.#pdf.currentLineHeight() : this.#pdf.heightOfString(shown, { width });
+    const height = this.heightOf(text, { size, isBold, ...(width === undefined ? {} : { width }) });
+    this.#pdf.fillColor(isFaint ? FAINT : INK);
+    const x = right === undefined ? left : right - (width ?? this.#pdf.widthOfString(shown));
+    this.#pdf.text(shown, MARGIN + x, MARGIN + this.y, width === undefined ? { lineBreak: false } : { width, align: right === undefined ? 'left' : 'right' });
+    return height;
+  }
+
+  /** The height that `text` would return. */
+  heightOf(text: string, { size = SIZE, isBold = false, width }: TextStyle = {}): number {
+    this.#font(size, isBold);
+    return width === undefined ? this.#pdf.currentLineHeight() : this.#pdf.heightOfString(winAnsi(text), { width });
+  }
+
+  /** The width in one line. */
+  widthOf(text: string, { size = SIZE, isBold = false }: TextStyle = {}): number {
+    this.#font(size, isBold);
+    return this.#pdf.widthOfString(winAnsi(text));
   }
 
   /** A framed word beside the title. */
@@ -80,6 +93,10 @@ export class PdfPage {
     this.#pdf.addPage();
     this.y = 0;
     head(this);
+  }
+
+  #font(size: number, isBold: boolean): void {
+    this.#pdf.font(isBold ? 'Helvetica-Bold' : 'Helvetica').fontSize(size);
   }
 
   /** Writes the foot of each page, and returns the document. */
