@@ -10,7 +10,7 @@ beforeAll(async () => {
     regions: { 'gcp-us-east4': 1 },
     config: (config) => ({
       ...config,
-      timeouts: { ...config.timeouts, earlyHeadMs: 150, keepAliveCommentMs: 150, firstTokenMs: 1_500, stallMs: 1_500, totalMs: 3_000 },
+      timeouts: { ...config.timeouts, earlyHeadMs: 150, keepAliveCommentMs: 150, firstTokenMs: 3_000, stallMs: 3_000, totalMs: 8_000 },
       breaker: { ...config.breaker, failuresMax: 1_000_000 },
     }),
   });

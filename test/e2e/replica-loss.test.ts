@@ -25,7 +25,8 @@ describe('a replica that fails', () => {
         ...config,
         // The node is far dearer, so that everything goes to the agentless replica as long as it may.
         balancer: { ...config.balancer, regionPriceMs: { 'gcp-us-east4': 1e6 } },
-        breaker: { ...config.breaker, openMs: 1_000, openMsMax: 1_000 },
+        // Long enough for a slow machine to look at it while it is open.
+        breaker: { ...config.breaker, openMs: 5_000, openMsMax: 5_000 },
         health: { ...config.health, slowStartMs: 0 },
         retries: { ...config.retries, jitterMinMs: 0, jitterMaxMs: 1 },
       }),
