@@ -65,7 +65,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   const { metrics, telemetry } = await openTelemetry(config, world, teardown);
   const router = new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng);
   const sweep = teardown.add(new Sweep(clock, SWEEP_MS, log));
-  const { fleet, settlements, fleetUrl, operate } = await openFleet(config, { ...world, prefixes: router.prefixes }, records.journal, teardown);
+  const { fleet, settlements, fleetUrl, ...nodes } = await openFleet(config, { ...world, prefixes: router.prefixes }, { ...records, audit: records.accounts.audit }, teardown);
   const waitingRoom = new WaitingRoom(config.admission, clock);
   sweep.add((now) => waitingRoom.expire(now));
   const active = new ActiveRequests();
@@ -100,7 +100,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   };
   const stopCheckpoints = clock.every(config.journal.checkpointMs, () => records.journal.checkpoint(active.checkpoints(clock.now())));
   teardown.add({ close: stopCheckpoints });
-  const edges = await openEdges(config, deps, { ...records, priceDesk, operate, scrape: () => telemetry.scrape(), isLeaving: () => phase.isLeaving }, teardown);
+  const edges = await openEdges(config, deps, { ...records, priceDesk, ...nodes, scrape: () => telemetry.scrape(), isLeaving: () => phase.isLeaving }, teardown);
   return {
     ...edges,
     ...records,

@@ -14,7 +14,7 @@ await Promise.all(
       {
         node: { id: `node-${index}`, region },
         gateways: [fleetUrl],
-        token,
+        credentials: { kind: 'token', token },
         canary: { ...CANARY_DEFAULTS, tokens: 0 },
       engine: {
           kind: 'sglang', continuation: 'auto',

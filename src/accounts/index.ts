@@ -1,4 +1,3 @@
-export { liesIn } from './address-rule.ts';
 export { newApiKey, parseApiKey } from './api-key.ts';
 export type { ApiKeyRecord } from './api-key-record.ts';
 export { SYSTEM, type Actor, type AuditAct, type AuditEvent, type AuditLog } from './audit-log.ts';

@@ -1,9 +1,8 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { MeridianError, NO_LIMITS, ulid, type Clock, type Priority, type RateLimits } from '../core/index.ts';
+import { isNetwork, MeridianError, NO_LIMITS, ulid, type Clock, type Priority, type RateLimits } from '../core/index.ts';
 import { transaction } from '../store/index.ts';
 import { hashApiKey, keyHint, newApiKey, type KeyKind } from './api-key.ts';
 import { keyRecordOf, type ApiKeyRecord } from './api-key-record.ts';
-import { isNetwork } from './address-rule.ts';
 import { SYSTEM, type Actor, type AuditLog } from './audit-log.ts';
 import { Authenticator, JOINED_KEYS, type Authentication, type KeyStoreOptions } from './authenticator.ts';
 import { DEFAULT_ORGANIZATION, defaultProject } from './tenant.ts';

@@ -30,7 +30,7 @@ async function main(): Promise<void> {
       const options: NodeDaemonOptions = {
         node: { id: `${region.name}-${i + 1}`, region: region.name },
         gateways: [`ws://127.0.0.1:${proxy.port}${pathname}`],
-        token,
+        credentials: { kind: 'token', token },
         engine: { kind: 'sglang', continuation: 'auto', url, env: {}, startTimeoutMs: 60_000, restart: { backoffMinMs: 1_000, backoffMaxMs: 10_000 } },
         canary: CANARY_DEFAULTS,
         models,

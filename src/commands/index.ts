@@ -24,6 +24,14 @@ export const COMMANDS: Readonly<Record<string, { readonly summary: string; reado
     summary: 'make, list, rotate and revoke API keys',
     load: async () => (await import('./keys-command.ts')).keysCommand,
   },
+  ca: {
+    summary: "make a fleet's authority for certificates",
+    load: async () => (await import('./ca-command.ts')).caCommand,
+  },
+  nodes: {
+    summary: 'let nodes join a fleet, list those that have, and revoke them',
+    load: async () => (await import('./nodes-command.ts')).nodesCommand,
+  },
   audit: {
     summary: 'verify the audit log and the books, or list the log',
     load: async () => (await import('./audit-command.ts')).auditCommand,

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { loadNodeConfig, type NodeConfig } from '../config/index.ts';
-import { cannotListen, systemClock, systemRng } from '../core/index.ts';
-import { NodeOptionsError, startNodeDaemon, type NodeDaemonOptions } from '../node/index.ts';
+import { cannotListen, MeridianError, systemClock, systemRng, type Logger } from '../core/index.ts';
+import { NodeOptionsError, startNodeDaemon, type NodeCredentials } from '../node/index.ts';
 import { jsonLog } from '../telemetry/index.ts';
 import { UsageError, type Command } from './command.ts';
+import { identityOf } from './node-join.ts';
 import { untilStopped } from './until-stopped.ts';
 
 const STOP_MS = 15_000;
@@ -19,7 +20,8 @@ export const nodeCommand: Command = {
     if (path === undefined) throw new UsageError('--config FILE is missing');
     const config = loadNodeConfig(path, process.env);
     const log = jsonLog({ level: 'info', clock: systemClock, stream: process.stdout });
-    const daemon = await startNodeDaemon(daemonOptions(config), { clock: systemClock, rng: systemRng(), log }).catch((error: unknown) => {
+    const options = { ...config, credentials: await credentialsOf(config, log) };
+    const daemon = await startNodeDaemon(options, { clock: systemClock, rng: systemRng(), log }).catch((error: unknown) => {
       throw error instanceof NodeOptionsError ? new UsageError(`${path}: ${error.message}`) : cannotListen(error);
     });
     return untilStopped(config.drainMs + STOP_MS, log, async () => {
@@ -29,10 +31,13 @@ export const nodeCommand: Command = {
   },
 };
 
-function daemonOptions(config: NodeConfig): NodeDaemonOptions {
-  const { tls, ...rest } = config;
+async function credentialsOf(config: NodeConfig, log: Logger): Promise<NodeCredentials> {
+  const { token, tls, join } = config;
+  if (join !== undefined) return { kind: 'identity', identity: await identityOf({ ...config, join }, { clock: systemClock, log }) };
+  if (token === undefined) throw new MeridianError('invalid_value', { message: 'token and join are both missing' });
   return {
-    ...rest,
+    kind: 'token',
+    token,
     tls: {
       ...(tls?.caFile === undefined ? {} : { ca: readFileSync(tls.caFile, 'utf8') }),
       ...(tls?.certFile === undefined ? {} : { cert: readFileSync(tls.certFile, 'utf8') }),

@@ -13,6 +13,7 @@ export function gatewayFaults(settings: GatewaySettings): SchemaFault[] {
       ? [{ path: ['replicas'], message: 'are none, and without listen.fleet no node can join: nothing could ever answer' }]
       : []),
     ...samePorts(listen),
+    ...(listen.fleet === undefined ? [] : fleetFaults(listen.fleet)),
     ...repeated(replicas.map(({ id }) => id), (index) => ['replicas', index, 'id']),
     ...replicas.flatMap((replica, index) =>
       replica.models.flatMap((name, at) => unknownModel(name, Object.keys(models), ['replicas', index, 'models', at])),
@@ -26,6 +27,21 @@ export function gatewayFaults(settings: GatewaySettings): SchemaFault[] {
     ...atMost(['breaker', 'open_ms'], breaker.open_ms, 'open_ms_max', breaker.open_ms_max),
     ...atMost(['link', 'ping_ms'], link.ping_ms, 'dead_ms', link.dead_ms),
   ];
+}
+
+function fleetFaults({ token, join, tls, host }: NonNullable<GatewaySettings['listen']['fleet']>): SchemaFault[] {
+  const path = ['listen', 'fleet'];
+  const isAnyAddress = host === '0.0.0.0' || host === '::';
+  return [
+    ...oneWayToJoin(path, token, join),
+    ...(join !== undefined && tls !== undefined ? [{ path: [...path, 'tls'], message: 'is for a fleet with a token for all; with join, the gateway makes its certificate itself' }] : []),
+    ...(join !== undefined && join.hosts.length === 0 && isAnyAddress ? [{ path: [...path, 'join', 'hosts'], message: `are missing: ${host} is no address that a node could dial` }] : []),
+  ];
+}
+
+function oneWayToJoin(path: ConfigPath, token: unknown, join: unknown): SchemaFault[] {
+  if (token !== undefined && join !== undefined) return [{ path: [...path, 'token'], message: 'and join are two ways to be let in: say one of them' }];
+  return token === undefined && join === undefined ? [{ path: [...path, 'token'], message: 'is missing; say it, or join for a fleet with certificates' }] : [];
 }
 
 function aliasFaults(name: string, versions: GatewaySettings['aliases'][string]['versions'], models: readonly string[]): SchemaFault[] {
@@ -48,8 +64,11 @@ function dedicatedPath(dedicated: GatewaySettings['dedicated'], index: number): 
 }
 
 /** What is wrong between the values of a node. */
-export function nodeFaults({ engine, link, tls }: NodeSettings): SchemaFault[] {
+export function nodeFaults({ engine, link, tls, token, join, gateways }: NodeSettings): SchemaFault[] {
   return [
+    ...oneWayToJoin([], token, join),
+    ...(join !== undefined && tls !== undefined ? [{ path: ['tls'], message: 'is for a fleet with a token for all; with join, whom to trust and what to show is in the identity' }] : []),
+    ...(join === undefined ? [] : gateways.flatMap((gateway, at) => (gateway.startsWith('wss:') ? [] : [{ path: ['gateways', at], message: 'must begin with wss://: with join, every link is encrypted' }]))),
     ...atMost(['engine', 'restart', 'backoff_min_ms'], engine.restart.backoff_min_ms, 'backoff_max_ms', engine.restart.backoff_max_ms),
     ...atMost(['link', 'load_ms_min'], link.load_ms_min, 'load_ms_max', link.load_ms_max),
     ...atMost(['link', 'reconnect_min_ms'], link.reconnect_min_ms, 'reconnect_max_ms', link.reconnect_max_ms),

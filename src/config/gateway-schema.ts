@@ -63,7 +63,19 @@ export const gatewayProperties = {
       requiredSection('Where node daemons dial in; without it only the replicas listed here serve.', {
         host,
         port: port('Port for the nodes.', 8082),
-        token: secret('What a node must show to join.', 16),
+        token: Type.Optional(secret('What every node must show to dial in; for a fleet without certificates.', 16)),
+        join: Type.Optional(
+          requiredSection('Nodes join once by a token of their own, and have certificates from then on.', {
+            authority_dir: text('Folder that `meridian ca init` made. It must be kept as safe as the keys to everything.'),
+            hosts: list('Host names and addresses by which nodes dial this gateway; the address of this listener without them.', text('A name or an address.'), { default: [] }),
+            certificate_ms: milliseconds("Life of a node's certificate; it is renewed at half of it.", 86_400_000),
+          }),
+        ),
+        peers: list(
+          'Other gateways: every node that is linked here is told to dial them too.',
+          requiredSection('A gateway.', { id: text('Its gateway.id.'), url: url('Its fleet listener.', ['ws', 'wss']) }),
+          { default: [] },
+        ),
         tls,
       }),
     ),

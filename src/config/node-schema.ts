@@ -30,7 +30,13 @@ export const NodeSchema = Type.Object(
       region: text('Where this node stands.'),
     }),
     gateways: list('Fleet listeners to dial.', url('A gateway.', ['ws', 'wss']), { minItems: 1 }),
-    token: secret('What the gateways ask of a node that joins.', 16),
+    token: Type.Optional(secret('What the gateways ask of every node; for a fleet without certificates.', 16)),
+    join: Type.Optional(
+      requiredSection('How this node becomes a member of the fleet, once; from then on it has a certificate, which it renews.', {
+        token: Type.Optional(secret('What `meridian nodes token` printed; not needed any more once the node has joined.', 40)),
+        identity_file: text('Where its key and certificate are kept, readable for its user alone.', { default: '.meridian-node/identity.json' }),
+      }),
+    ),
     tls: Type.Optional(
       requiredSection('For wss:// gateways: whom to trust and what to show.', {
         ca_file: Type.Optional(text('PEM file of the authority of the gateways.')),

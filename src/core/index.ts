@@ -1,3 +1,4 @@
+export { isNetwork, liesIn } from './address-rule.ts';
 export { cannotListen } from './cannot-listen.ts';
 export { systemClock, wait, type Cancel, type Clock } from './clock.ts';
 export { endOfTurn } from './end-of-turn.ts';

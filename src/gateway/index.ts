@@ -13,4 +13,4 @@ export { SettlementInbox } from './settlement-inbox.ts';
 export { Sweep } from './sweep.ts';
 export { WaitingRoom } from './waiting-room.ts';
 export { AgentlessReplica } from './upstreams/agentless.ts';
-export { NodeLinks } from './upstreams/node-links.ts';
+export { NodeLinks, type NodeLinksOptions } from './upstreams/node-links.ts';

@@ -7,17 +7,27 @@ import { SUBPROTOCOL } from './messages.ts';
 /** Where nodes dial in, below the fleet listener's address. */
 export const LINK_PATH = '/link';
 
-export interface FleetListenerOptions {
-  /** What a node must present as a bearer token. */
-  readonly token: string;
+/** Who dials in: as what they are let in, or why they are not. */
+export type LinkAdmission<Bearer> = { readonly kind: 'admitted'; readonly bearer: Bearer } | { readonly kind: 'refused'; readonly why: string };
+
+export interface FleetListenerOptions<Bearer> {
+  readonly admit: (request: IncomingMessage) => LinkAdmission<Bearer>;
   readonly messageBytesMax: number;
 }
 
+/** The header in which a node that is refused reads why. */
+export const REFUSAL_HEADER = 'x-meridian-refusal';
+
+/** Lets in whoever presents `token` as a bearer token, as nobody in particular. */
+export function byToken(token: string): FleetListenerOptions<null>['admit'] {
+  return ({ headers }) => (isToken(headers.authorization, token) ? { kind: 'admitted', bearer: null } : { kind: 'refused', why: 'its token is not the one of the fleet' });
+}
+
 /**
- * Takes node links on an HTTP server: the token is checked before the connection is upgraded; anything else is refused.
+ * Takes node links on an HTTP server: who dials in is checked before the connection is upgraded; anything else is refused.
  * Returns the function that ends all links.
  */
-export function acceptLinks(server: Server, options: FleetListenerOptions, onLink: (socket: WebSocket) => void): () => void {
+export function acceptLinks<Bearer>(server: Server, options: FleetListenerOptions<Bearer>, onLink: (socket: WebSocket, bearer: Bearer, address: string) => void): () => void {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: options.messageBytesMax,
@@ -29,9 +39,11 @@ export function acceptLinks(server: Server, options: FleetListenerOptions, onLin
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     if (request.url !== LINK_PATH) return refuse(socket, '404 Not Found');
-    if (!isToken(request.headers.authorization, options.token)) return refuse(socket, '401 Unauthorized');
-    if (!offersProtocol(request)) return refuse(socket, '400 Bad Request');
-    sockets.handleUpgrade(request, socket, head, onLink);
+    const admission = options.admit(request);
+    if (admission.kind === 'refused') return refuse(socket, '401 Unauthorized', admission.why);
+    if (!offersProtocol(request)) return refuse(socket, '400 Bad Request', 'another protocol is spoken here: run the same release on both sides');
+    const address = request.socket.remoteAddress ?? '';
+    sockets.handleUpgrade(request, socket, head, (link) => onLink(link, admission.bearer, address));
   });
   return () => {
     for (const client of sockets.clients) client.terminate();
@@ -52,8 +64,9 @@ function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-function refuse(socket: Duplex, status: string): void {
+function refuse(socket: Duplex, status: string, why?: string): void {
   // Node's HTTP timeouts no longer watch this socket, so it is not left to the peer to close it.
-  const text = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`;
+  const reason = why === undefined ? '' : `${REFUSAL_HEADER}: ${why.replace(/[^\x20-\x7e]/g, '?')}\r\n`;
+  const text = `HTTP/1.1 ${status}\r\n${reason}connection: close\r\ncontent-length: 0\r\n\r\n`;
   socket.end(text, () => socket.destroy());
 }

@@ -6,6 +6,7 @@ import { FrameKind, LinkProtocolError, readFrames, STREAM_MAX } from './frames.t
 import { Heartbeat } from './heartbeat.ts';
 import { LinkStream } from './link-stream.ts';
 import {
+  CLOSE_REFUSED,
   CLOSE_REPLACED,
   readMessageFromNode,
   type HelloMessage,
@@ -35,6 +36,8 @@ export interface GatewayLinkEvents {
   /** The node is told that it may forget a settlement once this resolves; if it rejects, the node keeps it. */
   onSettled(settled: SettledMessage): Promise<void>;
   onPrefix(event: PrefixEvent): void;
+  /** The node asks for a new certificate. */
+  onRenew(request: string): void;
   onRoundTrip(rttMs: number): void;
   onClosed(reason: string): void;
 }
@@ -162,6 +165,8 @@ export class GatewayLink implements Upstream {
           () => {},
         );
         return;
+      case 'renew':
+        return this.#events.onRenew(message.request);
       case 'ping':
         // A node that drains waits for this answer as the sign that no stream opened before is still on its way to it.
         this.#outbox.flush();
@@ -176,6 +181,12 @@ export class GatewayLink implements Upstream {
   /** Closes the link; attempts under way fail. */
   close(reason: string): void {
     this.#end(reason, () => this.#socket.terminate());
+  }
+
+  /** Closes the link because the node may not be linked, and tells it why. */
+  refuse(why: string): void {
+    // A close frame's reason has 123 bytes at the most.
+    this.#end(why, () => this.#socket.close(CLOSE_REFUSED, Buffer.from(why).subarray(0, 120)));
   }
 
   /** Closes the link because another node has dialled in with the same id, and tells this one. */

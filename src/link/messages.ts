@@ -4,11 +4,13 @@ import { LinkProtocolError } from './frames.ts';
 import { SettlementSchema } from './stream-payloads.ts';
 
 /** Raised when a change would make old peers misread; a gateway refuses what it does not speak. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 /** Close code by which a gateway tells a node that another one dialled in with its id. */
 export const CLOSE_REPLACED = 4000;
+/** Close code by which a gateway tells a node that it may not be linked, or not any more. */
+export const CLOSE_REFUSED = 4001;
 /** The WebSocket subprotocol. */
-export const SUBPROTOCOL = 'meridian.node.v3';
+export const SUBPROTOCOL = 'meridian.node.v4';
 
 const Count = Type.Integer({ minimum: 0 });
 const Rate = Type.Number({ minimum: 0 });
@@ -68,6 +70,11 @@ const Settled = Type.Object({
   settlement: SettlementSchema,
 });
 
+const Pem = Type.String({ minLength: 1, maxLength: 16_384 });
+/** Asks for a new certificate: a PKCS #10 request. */
+const Renew = Type.Object({ type: Type.Literal('renew'), request: Pem });
+const Certificate = Type.Object({ type: Type.Literal('certificate'), certificate: Pem });
+
 const Ping = Type.Object({ type: Type.Literal('ping'), id: Count });
 const Pong = Type.Object({ type: Type.Literal('pong'), id: Count });
 const Acknowledge = Type.Object({ type: Type.Literal('acknowledge'), attempt: Name });
@@ -80,8 +87,8 @@ const Members = Type.Object({
   gateways: Type.Array(Type.Object({ id: Name, url: Type.String() })),
 });
 
-export const FromNode = Type.Union([Hello, Load, State, Settled, Ping, Pong]);
-export const FromGateway = Type.Union([Members, Operation, Resync, Acknowledge, Ping, Pong]);
+export const FromNode = Type.Union([Hello, Load, State, Settled, Renew, Ping, Pong]);
+export const FromGateway = Type.Union([Members, Operation, Resync, Acknowledge, Certificate, Ping, Pong]);
 
 export type HelloMessage = Static<typeof Hello>;
 export type LoadMessage = Static<typeof Load>;

@@ -1,10 +1,13 @@
+import { Agent, type AgentOptions } from 'node:https';
 import { WebSocket, type ClientOptions } from 'ws';
 import type { Cancel, Clock, Logger, Rng } from '../core/index.ts';
 import { Backoff, type BackoffOptions } from './backoff.ts';
 import { FrameOutbox } from './frame-outbox.ts';
 import { FrameKind, LinkProtocolError, readFrames } from './frames.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { REFUSAL_HEADER } from './fleet-listener.ts';
 import {
+  CLOSE_REFUSED,
   CLOSE_REPLACED,
   readMessageFromGateway,
   SUBPROTOCOL,
@@ -22,15 +25,21 @@ export interface NodeLinkOptions {
   readonly log: Logger;
   /** `ws:` or `wss:` URL of a gateway's fleet listener. */
   readonly url: string;
-  readonly token: string;
-  /** PEM texts; only for `wss:`. */
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** What is shown at each dial, and whom it is shown to. */
+  readonly credentials: () => LinkCredentials;
   readonly pingMs: number;
   readonly deadMs: number;
   readonly reconnect: BackoffOptions;
   readonly batchWindowMs: number;
   readonly messageBytesMax: number;
   readonly heldBytesMax: number;
+}
+
+export interface LinkCredentials {
+  /** Shown as a bearer token; null without one. */
+  readonly token: string | null;
+  /** PEM texts, and what else TLS is to know; only for `wss:`. */
+  readonly tls: Pick<AgentOptions, 'ca' | 'cert' | 'key' | 'minVersion' | 'checkServerIdentity'>;
 }
 
 export interface NodeLinkEvents {
@@ -48,10 +57,11 @@ export interface NodeLinkEvents {
   /** The gateway is not sure of a replica's cache any more. */
   onResync(replica: string): void;
   onMembers(members: MembersMessage): void;
+  /** What was asked for by `renew`. */
+  onCertificate(certificate: string): void;
 }
 
 const CONGESTED_BYTES = 256 * 1024;
-const REFUSED_TOKEN = /response: 401/;
 const NO_MASK = (mask: Buffer): void => void mask.fill(0);
 
 /** The node's end of one link: dials the gateway, and dials again with back-off and jitter whenever the link breaks. */
@@ -115,10 +125,11 @@ export class NodeLink {
   }
 
   #dial(): void {
-    const { url, token, tls, messageBytesMax } = this.#options;
+    const { url, credentials, messageBytesMax } = this.#options;
+    const { token, tls } = credentials();
     const settings: ClientOptions = {
-      ...tls,
-      headers: { authorization: `Bearer ${token}` },
+      ...(url.startsWith('wss:') ? { agent: new Agent(tls) } : {}),
+      headers: token === null ? {} : { authorization: `Bearer ${token}` },
       maxPayload: messageBytesMax,
       perMessageDeflate: false,
       skipUTF8Validation: true,
@@ -129,20 +140,26 @@ export class NodeLink {
     const socket = new WebSocket(url, SUBPROTOCOL, settings);
     this.#socket = socket;
     let failure = 'the connection closed';
-    socket.on('error', (error) => (failure = REFUSED_TOKEN.test(error.message) ? 'the gateway does not know this fleet token' : error.message));
+    let isRefused = false;
+    socket.on('error', (error) => (failure = isRefused ? failure : error.message));
+    socket.on('unexpected-response', (_request, { headers, statusCode }) => {
+      isRefused = true;
+      failure = `the gateway refuses this node: ${String(headers[REFUSAL_HEADER] ?? statusCode)}`;
+      socket.terminate();
+    });
     socket.on('open', () => this.#connect(socket));
     socket.on('close', (code, reason) => {
       const why = reason.length > 0 ? reason.toString() : failure;
       this.#lose(why);
-      this.#redial(why, code === CLOSE_REPLACED);
+      this.#redial(why, code === CLOSE_REPLACED || code === CLOSE_REFUSED);
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#onMessage(data, isBinary));
   }
 
-  /** `isReplaced`: another node has this one's id, and each would push the other out as often as it dials. */
-  #redial(reason: string, isReplaced: boolean): void {
+  /** `isUnwanted`: another node has this one's id, and each would push the other out as often as it dials; or this one may not be linked. */
+  #redial(reason: string, isUnwanted: boolean): void {
     if (this.#isClosed) return;
-    const delayMs = isReplaced ? this.#options.reconnect.maxMs : this.#backoff.next();
+    const delayMs = isUnwanted ? this.#options.reconnect.maxMs : this.#backoff.next();
     this.#options.log.warn({ gateway: this.#options.url, reason, retryMs: Math.round(delayMs) }, 'node link is down');
     this.#cancelRetry = this.#options.clock.after(delayMs, () => this.#dial());
   }
@@ -234,6 +251,8 @@ export class NodeLink {
         return this.#events.onOperation(message.type);
       case 'resync':
         return this.#events.onResync(message.replica);
+      case 'certificate':
+        return this.#events.onCertificate(message.certificate);
     }
   }
 }

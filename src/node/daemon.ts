@@ -111,12 +111,8 @@ export class NodeDaemon {
         },
       },
     );
-    this.#links = new GatewayLinks({
-      urls: options.gateways,
-      max: tuning.gatewaysMax,
-      log,
-      open: (url) => this.#openSession(url, deps),
-    });
+    const { gateways: urls, credentials } = options;
+    this.#links = new GatewayLinks({ urls, credentials, max: tuning.gatewaysMax, renewMs: tuning.renewMs, clock, log, open: (url) => this.#openSession(url, deps) });
     this.#local = new LocalServer({
       notReady: () => this.#notReady(),
       metrics: () => metricsText(counters, this.#gauges()),
@@ -240,6 +236,7 @@ export class NodeDaemon {
       },
       onOperation: (operation) => (operation === 'drain' ? void this.drain() : this.resume()),
       onMembers: (session, members) => this.#links.members(session, members),
+      onCertificate: (certificate) => this.#links.certified(certificate),
     });
   }
 

@@ -1,10 +1,16 @@
-import type { Logger } from '../core/index.ts';
+import type { Clock, Logger } from '../core/index.ts';
 import { LINK_PATH, type MembersMessage } from '../link/index.ts';
 import type { LinkSession } from './link-session.ts';
+import type { NodeCredentials } from './options.ts';
+import { Renewal } from './renewal.ts';
 
 export interface GatewayLinksOptions {
   readonly urls: readonly string[];
   readonly max: number;
+  readonly credentials: NodeCredentials;
+  /** Between two looks at whether the certificate is to be renewed. */
+  readonly renewMs: number;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly open: (url: string) => LinkSession;
 }
@@ -15,9 +21,12 @@ export class GatewayLinks implements Iterable<LinkSession> {
   readonly #configured: ReadonlySet<string>;
   readonly #sessions = new Map<string, LinkSession>();
   readonly #named = new Map<LinkSession, MembersMessage['gateways']>();
+  readonly #renewal: Renewal | null;
 
   constructor(options: GatewayLinksOptions) {
     this.#options = options;
+    const { credentials, renewMs, clock, log } = options;
+    this.#renewal = credentials.kind === 'token' ? null : new Renewal({ identity: credentials.identity, sessions: this, everyMs: renewMs, clock, log });
     this.#configured = new Set(options.urls.map(linkUrl));
   }
 
@@ -60,7 +69,13 @@ export class GatewayLinks implements Iterable<LinkSession> {
     this.#closeUnnamed();
   }
 
+  /** A gateway sent the certificate that one of them was asked for. */
+  certified(certificate: string): void {
+    this.#renewal?.take(certificate);
+  }
+
   close(): void {
+    this.#renewal?.stop();
     for (const session of this) session.close();
     this.#sessions.clear();
   }

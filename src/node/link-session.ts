@@ -2,6 +2,7 @@ import type { Clock, Logger, Rng } from '../core/index.ts';
 import {
   NodeLink,
   type HelloMessage,
+  type LinkCredentials,
   type MembersMessage,
   type NodeStream,
   type StateMessage,
@@ -12,7 +13,7 @@ import type { AttemptRunner } from './attempt-runner.ts';
 import type { NodeCounters } from './counters.ts';
 import { loadMessage } from './load-report.ts';
 import type { GatewayStatus } from './node-status.ts';
-import { reconnectBackoff, type NodeDaemonOptions, type NodeTuning } from './options.ts';
+import { reconnectBackoff, type NodeCredentials, type NodeDaemonOptions, type NodeTuning } from './options.ts';
 import type { RunningAttempt } from './running-attempt.ts';
 import { SettlementOutbox } from './settlement-outbox.ts';
 
@@ -35,6 +36,7 @@ export interface LinkSessionDeps {
   onResync(session: LinkSession, replica: string): void;
   onOperation(operation: 'drain' | 'resume'): void;
   onMembers(session: LinkSession, members: MembersMessage): void;
+  onCertificate(certificate: string): void;
 }
 
 export interface TakenLoad {
@@ -73,9 +75,8 @@ export class LinkSession {
     });
     const { pingMs, deadMs, batchWindowMs, messageBytesMax, heldBytesMax } = options.link;
     const reconnect = reconnectBackoff(options.link);
-    const { token, tls = {} } = options;
     this.#link = new NodeLink(
-      { clock, rng, log, url, token, tls, pingMs, deadMs, batchWindowMs, messageBytesMax, heldBytesMax, reconnect },
+      { clock, rng, log, url, credentials: () => shown(options.credentials), pingMs, deadMs, batchWindowMs, messageBytesMax, heldBytesMax, reconnect },
       {
         onConnected: () => this.#greet(),
         onOpen: (stream, head, body) => {
@@ -93,6 +94,7 @@ export class LinkSession {
         onOperation: (operation) => deps.onOperation(operation),
         onResync: (replica) => deps.onResync(this, replica),
         onMembers: (members) => deps.onMembers(this, members),
+        onCertificate: (certificate) => deps.onCertificate(certificate),
       },
     );
   }
@@ -140,6 +142,11 @@ export class LinkSession {
     this.#link.send(this.#deps.state());
   }
 
+  /** Asks for a new certificate; false when there is no link to ask on. */
+  sendRenewal(request: string): boolean {
+    return this.#link.send({ type: 'renew', request });
+  }
+
   /** Resolves once the gateway knows the state that was sent last, and what it had opened before has come. */
   roundTrip(): Promise<void> {
     return this.#link.roundTrip();
@@ -169,4 +176,9 @@ export class LinkSession {
     this.#settlements.lost(this.#deps.clock.now());
     for (const attempt of this.#attempts.values()) attempt.stop('lost');
   }
+}
+
+function shown(credentials: NodeCredentials): LinkCredentials {
+  if (credentials.kind === 'token') return { token: credentials.token, tls: credentials.tls ?? {} };
+  return { token: null, tls: credentials.identity.tls() };
 }

@@ -1,4 +1,5 @@
 import type { CanaryOptions, ContinuationSetting } from '../engine/index.ts';
+import type { HeldIdentity } from '../identity/index.ts';
 import type { BackoffOptions } from '../link/index.ts';
 
 /** What a node daemon must be told: who it is, whom to dial, which engine it fronts. */
@@ -6,9 +7,7 @@ export interface NodeDaemonOptions {
   readonly node: { readonly id: string; readonly region: string };
   /** Fleet listeners of gateways, `ws:` or `wss:`; a URL without a path means `/link`. */
   readonly gateways: readonly string[];
-  readonly token: string;
-  /** PEM texts, for `wss:` gateways. */
-  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;
+  readonly credentials: NodeCredentials;
   readonly engine: EngineOptions;
   readonly models: readonly string[];
   readonly weightDtype: string;
@@ -25,6 +24,11 @@ export interface NodeDaemonOptions {
   readonly drainMs: number;
   readonly tuning?: Partial<NodeTuning> | undefined;
 }
+
+/** By what gateways let the node in: a token that all nodes have (`tls`: PEM texts, for `wss:` gateways), or an identity of its own. */
+export type NodeCredentials =
+  | { readonly kind: 'token'; readonly token: string; readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined }
+  | { readonly kind: 'identity'; readonly identity: HeldIdentity };
 
 export interface EngineOptions {
   readonly kind: 'sglang' | 'openai';
@@ -102,6 +106,8 @@ export interface NodeTuning {
   readonly stopGraceMs: number;
   /** Links at most, those learned from gateways included. */
   readonly gatewaysMax: number;
+  /** Between two looks at whether the certificate is to be renewed. */
+  readonly renewMs: number;
 }
 
 export const NODE_TUNING: NodeTuning = {
@@ -122,6 +128,7 @@ export const NODE_TUNING: NodeTuning = {
   infoMs: 10_000,
   stopGraceMs: 10_000,
   gatewaysMax: 64,
+  renewMs: 30_000,
 };
 
 /** Thrown for options that no daemon may run with. */

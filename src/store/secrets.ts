@@ -46,8 +46,8 @@ function secret(value: unknown): Buffer {
   return bytes;
 }
 
-/** Either the whole file is there after a power cut, or none of it. */
-function writeDurably(file: string, text: string): void {
+/** Writes a file that only this user may read (mode 0600). Either the whole of it is there after a power cut, or none. */
+export function writeDurably(file: string, text: string): void {
   const draft = `${file}.new`;
   const fd = openSync(draft, 'w', 0o600);
   try {
@@ -66,7 +66,8 @@ function writeDurably(file: string, text: string): void {
   }
 }
 
-function readIfThere(file: string): string | null {
+/** Null when there is no such file. */
+export function readIfThere(file: string): string | null {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

@@ -11,12 +11,12 @@ export interface ListenAt {
 }
 
 /** Listens at `at`; resolves with the URL. Rejects with `conflict`, naming `path` of the configuration, when the port cannot be had. */
-export function listen(server: Server, at: ListenAt, path: string, scheme: 'http' | 'ws'): Promise<string> {
+export function listen(server: Server, at: ListenAt, path: string, scheme: 'http' | 'https' | 'ws' | 'wss'): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(cannotListen(error, path)));
     server.listen(at.port, at.host, () => {
       const { port } = server.address() as AddressInfo;
-      resolve(`${scheme}${at.tls === undefined ? '' : 's'}://${urlHost(at.host)}:${port}`);
+      resolve(`${scheme}://${urlHost(at.host)}:${port}`);
     });
   });
 }

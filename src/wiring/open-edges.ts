@@ -11,7 +11,7 @@ export interface Edges {
   readonly adminUrl: string;
 }
 
-type AdminParts = Pick<AdminDeps, 'accounts' | 'keys' | 'ledger' | 'feed' | 'desk' | 'invoices' | 'priceDesk' | 'webhooks' | 'operate' | 'scrape'> & { readonly isLeaving: () => boolean };
+type AdminParts = Pick<AdminDeps, 'accounts' | 'keys' | 'ledger' | 'feed' | 'desk' | 'invoices' | 'priceDesk' | 'webhooks' | 'operate' | 'cut' | 'joining' | 'scrape'> & { readonly isLeaving: () => boolean };
 
 /** Opens the public and the admin listener. */
 export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin: AdminParts, teardown: Teardown): Promise<Edges> {
@@ -34,14 +34,18 @@ export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin:
   await Promise.all([publicApp.ready(), adminApp.ready()]);
   closeAtEnd(adminApp, teardown);
   closeAtEnd(publicApp, teardown);
-  const adminUrl = await listen(adminApp.server, config.listen.admin, 'listen.admin', 'http');
-  const publicUrl = await listen(publicApp.server, config.listen.public, 'listen.public', 'http');
+  const adminUrl = await listen(adminApp.server, config.listen.admin, 'listen.admin', schemeOf(config.listen.admin));
+  const publicUrl = await listen(publicApp.server, config.listen.public, 'listen.public', schemeOf(config.listen.public));
   return { publicUrl: `${publicUrl}/v1`, adminUrl };
 }
 
 function edge(config: GatewayConfig, at: ListenAt, deps: GatewayDeps, readBody: (body: Buffer) => unknown): Promise<FastifyInstance> {
   const { bodyBytesMax, headerBytesMax, ...connections } = config.limits;
   return createEdge({ bodyBytesMax, headerBytesMax, connections, receiveMs: config.timeouts.receiveMs, clock: deps.clock, readBody, tls: tlsOf(at) });
+}
+
+function schemeOf({ tls }: ListenAt): 'http' | 'https' {
+  return tls === undefined ? 'http' : 'https';
 }
 
 function closeAtEnd(app: FastifyInstance, teardown: Teardown): void {

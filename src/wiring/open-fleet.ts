@@ -1,5 +1,4 @@
-import { createServer as createHttpServer } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import type { AuditLog } from '../accounts/index.ts';
 import type { Journal } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger, Rng } from '../core/index.ts';
@@ -7,7 +6,8 @@ import { AgentlessReplica, NodeLinks, SettlementInbox } from '../gateway/index.t
 import { Fleet, PACE_PRIOR, type PacePrior, type ReplicaHealthOptions } from '../health/index.ts';
 import { LINK_PATH } from '../link/index.ts';
 import type { PrefixSink } from '../prefix/index.ts';
-import { listen, tlsOf } from './listener.ts';
+import { fleetMembers, type Joining } from './fleet-members.ts';
+import { listen } from './listener.ts';
 import type { Teardown } from './teardown.ts';
 
 interface World {
@@ -21,12 +21,23 @@ interface OpenFleet {
   readonly settlements: SettlementInbox;
   readonly fleetUrl: string | null;
   readonly operate: NodeLinks['operate'];
+  /** Cuts the links of a node. */
+  readonly cut: NodeLinks['cut'];
+  readonly joining: Joining | null;
+}
+
+/** What it is written down by. */
+interface FleetRecords {
+  readonly journal: Journal;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Of the registry of nodes. */
+  readonly nodesPath: string;
 }
 
 const EVENT_BYTES_MAX = 1 << 20;
 
 /** The replicas: those that nodes bring over their links, and those the configuration names by URL. */
-export async function openFleet(config: GatewayConfig, world: World & { readonly prefixes: PrefixSink }, journal: Journal, teardown: Teardown): Promise<OpenFleet> {
+export async function openFleet(config: GatewayConfig, world: World & { readonly prefixes: PrefixSink }, { journal, audit, nodesPath }: FleetRecords, teardown: Teardown): Promise<OpenFleet> {
   const fleet = new Fleet();
   const settlements = new SettlementInbox(world.clock, async ({ attempt, outcome, settlement }) => {
     const usage = settlement.usage ?? settlement.counted;
@@ -34,19 +45,19 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
   });
   for (const replica of config.replicas) fleet.add(agentless(replica, config, world, teardown));
   const listener = config.listen.fleet;
-  if (listener === undefined) return { fleet, settlements, fleetUrl: null, operate: () => false };
-  const tls = tlsOf(listener);
-  const server = tls === null ? createHttpServer() : createHttpsServer(tls);
-  server.on('request', (_request, response) => response.writeHead(426, { connection: 'close' }).end());
+  if (listener === undefined) return { fleet, settlements, fleetUrl: null, operate: () => false, cut: () => {}, joining: null };
+  const { id } = config.gateway;
+  const { server, joining, admit, renew } = await fleetMembers(listener, id, { ...world, audit, path: nodesPath }, teardown);
   const links = new NodeLinks(
     server,
     {
       ...config.link,
-      token: listener.token,
+      admit,
+      renew,
       streamBufferBytesMax: config.limits.streamBufferBytesMax,
       health: replicaHealth(config),
       pace: pacePrior(config),
-      members: { gateway: config.gateway.id, gateways: [] },
+      members: { gateway: id, gateways: listener.peers },
     },
     { ...world, fleet, onSettled: (settled) => settlements.deliver(settled) },
   );
@@ -57,8 +68,9 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
       server.closeAllConnections();
     },
   });
-  const fleetUrl = `${await listen(server, listener, 'listen.fleet', 'ws')}${LINK_PATH}`;
-  return { fleet, settlements, fleetUrl, operate: (node, operation) => links.operate(node, operation) };
+  const isEncrypted = listener.tls !== undefined || joining !== null;
+  const fleetUrl = `${await listen(server, listener, 'listen.fleet', isEncrypted ? 'wss' : 'ws')}${LINK_PATH}`;
+  return { fleet, settlements, fleetUrl, joining, operate: (node, operation) => links.operate(node, operation), cut: (node, why) => links.cut(node, why) };
 }
 
 function agentless(

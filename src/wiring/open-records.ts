@@ -14,6 +14,8 @@ export interface Records extends Books {
   readonly journal: Journal;
   readonly webhooks: WebhookDesk;
   readonly answers: AnswerStore;
+  /** Of the registry of nodes. */
+  readonly nodesPath: string;
   readonly cacheSalt: (organization: string) => string;
 }
 
@@ -36,5 +38,5 @@ export async function openRecords(
   const webhooks = openWebhooks(config.webhooks, books.ledger.webhooks, deriveKey(keyPepper, 'webhook secrets'), world, teardown);
   const { ttlMs, bytesMax } = config.idempotency;
   const answers = teardown.add(new AnswerStore({ path: directory.path('idempotency.sqlite'), secret: deriveKey(keyPepper, 'idempotency'), ttlMs, bytesMax, clock }));
-  return { accounts, keys, journal, ...books, webhooks, answers, cacheSalt: cacheSalts(cacheSaltSecret) };
+  return { accounts, keys, journal, ...books, webhooks, answers, nodesPath: directory.path('nodes.sqlite'), cacheSalt: cacheSalts(cacheSaltSecret) };
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { liesIn, openAccounts, SYSTEM, type Accounts } from '../../src/accounts/index.ts';
-import { noLog, NO_LIMITS } from '../../src/core/index.ts';
+import { openAccounts, SYSTEM, type Accounts } from '../../src/accounts/index.ts';
+import { liesIn, noLog, NO_LIMITS } from '../../src/core/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 let root: string;

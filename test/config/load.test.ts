@@ -65,7 +65,7 @@ describe('a configuration', () => {
     expect(config).toMatchObject(defaults);
     expect(config.limits.bodyBytesMax).toBe(4_194_304);
     expect(config.models).toEqual({ deepseek_v3: { contextTokens: 163_840, outputTokensMax: 32_768, bytesPerToken: 4, free: false } });
-    expect(config.listen.fleet).toEqual({ host: '127.0.0.1', port: 8082, token: 'token-of-the-fleet' });
+    expect(config.listen.fleet).toEqual({ host: '127.0.0.1', port: 8082, token: 'token-of-the-fleet', peers: [] });
   });
 
   test('reports ten faults of one file together, each with its line', () => {
@@ -192,4 +192,29 @@ models: [m]
     '5 tls must have cert_file and key_file both, or neither',
     '6 link.load_ms_min is 900; it must be at most load_ms_max, which is 500',
   ]);
+});
+
+const JOIN = 'join: { token: mj_a-token-that-is-long-enough-for-the-schema }';
+
+test.each<{ what: string; yaml: string; faults: string[] }>([
+  { what: 'both a token for all and one of its own', yaml: `token: token-of-the-fleet\n${JOIN}`, faults: ['4 token and join are two ways to be let in: say one of them'] },
+  { what: 'neither', yaml: '', faults: ['1 token is missing; say it, or join for a fleet with certificates'] },
+  { what: 'join, and certificates besides', yaml: `${JOIN}\ntls: { ca_file: a }`, faults: ['5 tls is for a fleet with a token for all; with join, whom to trust and what to show is in the identity'] },
+])('a node that says $what is refused', ({ yaml, faults }) => {
+  const node = `node: { id: n, region: r }\ngateways: [wss://g:1]\nmodels: [m]\n${yaml}\n`;
+  expect(faultsOf(() => loadNodeConfig(fileWith(node), {}))).toEqual(faults);
+});
+
+test('a node that would join over a link that is not encrypted is refused', () => {
+  const node = `node: { id: n, region: r }\ngateways: [wss://g:1, ws://h:1]\nmodels: [m]\n${JOIN}\n`;
+  expect(faultsOf(() => loadNodeConfig(fileWith(node), {}))).toEqual(['2 gateways[1] must begin with wss://: with join, every link is encrypted']);
+});
+
+test.each<{ what: string; fleet: string; faults: string[] }>([
+  { what: 'lets nodes in by both ways', fleet: '{ token: token-of-the-fleet, join: { authority_dir: a } }', faults: ['2 listen.fleet.token and join are two ways to be let in: say one of them'] },
+  { what: 'lets them in by none', fleet: '{ port: 1 }', faults: ['2 listen.fleet.token is missing; say it, or join for a fleet with certificates'] },
+  { what: 'does not say where it is dialled', fleet: '{ host: 0.0.0.0, join: { authority_dir: a } }', faults: ['2 listen.fleet.join.hosts are missing: 0.0.0.0 is no address that a node could dial'] },
+  { what: 'brings a certificate where it makes its own', fleet: '{ join: { authority_dir: a }, tls: { cert_file: a, key_file: b } }', faults: ['2 listen.fleet.tls is for a fleet with a token for all; with join, the gateway makes its certificate itself'] },
+])('a gateway that $what is refused', ({ fleet, faults }) => {
+  expect(gatewayFaultsOf(GATEWAY.replace('{ token: token-of-the-fleet }', fleet))).toEqual(faults);
 });

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { acceptLinks, LINK_PATH, SUBPROTOCOL } from '../../src/link/index.ts';
+import { acceptLinks, byToken, LINK_PATH, SUBPROTOCOL } from '../../src/link/index.ts';
 import { LinkedPair } from './linked-pair.ts';
 
 const TOKEN = 'the-right-token';
@@ -14,7 +14,7 @@ let endLinks: () => void;
 beforeEach(async () => {
   server = createServer();
   links = 0;
-  endLinks = acceptLinks(server, { token: TOKEN, messageBytesMax: 1_000 }, () => (links += 1));
+  endLinks = acceptLinks(server, { admit: byToken(TOKEN), messageBytesMax: 1_000 }, () => (links += 1));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
@@ -75,8 +75,8 @@ describe('the fleet listener', () => {
 });
 
 test('a node with the wrong token is refused, says why, and tries again later', async () => {
-  const pair = await LinkedPair.join({ node: { token: 'wrong' } });
-  await vi.waitFor(() => expect(pair.nodeHeard).toEqual(['down: the gateway does not know this fleet token']));
+  const pair = await LinkedPair.join({ node: { credentials: () => ({ token: 'wrong', tls: {} }) } });
+  await vi.waitFor(() => expect(pair.nodeHeard).toEqual(['down: the gateway refuses this node: its token is not the one of the fleet']));
   pair.nodeClock.advance(200);
   await vi.waitFor(() => expect(pair.nodeHeard).toHaveLength(2));
   expect(pair.gatewayLinks).toHaveLength(0);

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws';
 import { noLog, seededRng } from '../../src/core/index.ts';
 import {
   acceptLinks,
+  byToken,
   GatewayLink,
   LINK_PATH,
   NodeLink,
@@ -65,7 +66,7 @@ export class LinkedPair {
 
   private constructor(server: Server, options: PairOptions) {
     this.#server = server;
-    this.#endLinks = acceptLinks(server, { token: TOKEN, messageBytesMax: options.gateway?.messageBytesMax ?? 1 << 24 }, (socket) => {
+    this.#endLinks = acceptLinks(server, { admit: byToken(TOKEN), messageBytesMax: options.gateway?.messageBytesMax ?? 1 << 24 }, (socket) => {
       this.sockets.push(socket);
       this.gatewayLinks.push(this.#gatewayLink(socket, options.gateway ?? {}));
     });
@@ -138,6 +139,7 @@ export class LinkedPair {
         onState: (state) => heard.push(`state ${state.state}`),
         onSettled: async (settled) => void heard.push(`settled ${settled.attempt}`),
         onPrefix: (event) => heard.push(`prefix ${event.seq}`),
+        onRenew: (request) => heard.push(`renew ${request}`),
         onRoundTrip: (rttMs) => heard.push(`round trip ${rttMs}`),
         onClosed: (reason) => heard.push(`closed: ${reason}`),
       },
@@ -152,8 +154,7 @@ export class LinkedPair {
         rng: seededRng(1),
         log: { ...noLog, warn: (fields) => heard.push(`down: ${String(Reflect.get(fields, 'reason'))}`) },
         url: this.url,
-        token: TOKEN,
-        tls: {},
+        credentials: () => ({ token: TOKEN, tls: {} }),
         pingMs: 500,
         deadMs: 2_000,
         reconnect: { minMs: 100, maxMs: 1_000 },
@@ -175,6 +176,7 @@ export class LinkedPair {
         onOperation: (operation) => heard.push(operation),
         onResync: (replica) => heard.push(`resync ${replica}`),
         onMembers: (members) => heard.push(`members of ${members.gateway}`),
+        onCertificate: (certificate) => heard.push(`certificate ${certificate}`),
       },
     );
   }

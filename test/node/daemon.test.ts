@@ -36,7 +36,7 @@ describe('a node daemon', () => {
   test('says who it is, with what its engine told', async () => {
     await node.start();
     expect(node.gateway.hellos.at(-1)).toMatchObject({
-      protocol: 3,
+      protocol: 4,
       node: 'n1',
       region: 'here',
       engine: { kind: 'sglang', version: 'fake-1' },

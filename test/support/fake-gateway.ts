@@ -5,6 +5,7 @@ import type { WebSocket } from 'ws';
 import { systemClock } from '../../src/core/index.ts';
 import {
   acceptLinks,
+  byToken,
   GatewayLink,
   type HelloMessage,
   type LoadMessage,
@@ -100,7 +101,7 @@ export class FakeGateway {
     http.on('upgrade', (request) => {
       if (request.headers.authorization !== `Bearer ${token}`) this.refused += 1;
     });
-    acceptLinks(http, { token, messageBytesMax: 1 << 24 }, (socket) => this.#accept(socket));
+    acceptLinks(http, { admit: byToken(token), messageBytesMax: 1 << 24 }, (socket) => this.#accept(socket));
     await new Promise<void>((resolve) => http.listen(this.#port, '127.0.0.1', resolve));
     this.#port = (http.address() as AddressInfo).port;
   }
@@ -142,6 +143,7 @@ export class FakeGateway {
         onState: (state) => this.#keep(this.states, state),
         onSettled: async (settled) => this.#keep(this.settled, settled),
         onPrefix: (event) => void this.prefixes.push(event),
+        onRenew: () => {},
         onRoundTrip: () => {},
         onClosed: () => {},
       },

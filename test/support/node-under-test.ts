@@ -9,7 +9,7 @@ export function nodeOptions(engineUrl: string, gatewayUrls: readonly string[], m
   return {
     node: { id: 'n1', region: 'here' },
     gateways: gatewayUrls,
-    token: FLEET_TOKEN,
+    credentials: { kind: 'token', token: FLEET_TOKEN },
     engine: { kind: 'sglang', continuation: 'auto', url: engineUrl, env: {}, startTimeoutMs: 10_000, restart: { backoffMinMs: 5, backoffMaxMs: 20 } },
     canary: { ...CANARY_DEFAULTS, tokens: 0 },
     models: ['m'],

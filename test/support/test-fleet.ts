@@ -94,7 +94,7 @@ function calm(overload: GatewayConfig['overload']): GatewayConfig['overload'] {
 }
 
 /** The configuration of a gateway on free ports. */
-function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] = []): GatewayConfig {
+export function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] = []): GatewayConfig {
   const listen = { host: '127.0.0.1', port: 0 };
   return {
     ...gatewayDefaults(),
@@ -103,7 +103,7 @@ function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] = []): 
     dataDir,
     models: { [MODEL]: { contextTokens: 163_840, outputTokensMax: 32_768, bytesPerToken: 4, free: false } },
     replicas,
-    listen: { public: listen, admin: listen, fleet: { ...listen, token: FLEET_TOKEN } },
+    listen: { public: listen, admin: listen, fleet: { ...listen, token: FLEET_TOKEN, peers: [] } },
     drain: { readinessMs: 0, streamsMs: 5_000 },
     // Many failures on purpose, and few requests between them.
     retries: { ...gatewayDefaults().retries, budgetReserve: 10_000 },
@@ -118,7 +118,7 @@ export function nodeOptions(id: string, region: string, url: string, fleetUrl: s
   return {
     node: { id, region },
     gateways: [fleetUrl],
-    token: FLEET_TOKEN,
+    credentials: { kind: 'token', token: FLEET_TOKEN },
     engine: { kind: 'sglang', continuation: 'auto', url, env: {}, startTimeoutMs: 30_000, restart: { backoffMinMs: 10, backoffMaxMs: 100 } },
     canary: { ...CANARY_DEFAULTS, tokens: 0 },
     models: [MODEL],

@@ -18,6 +18,7 @@ import { creditRoutes, type CreditDeps } from './credit-routes.ts';
 import { customerRoutes, type CustomerDeps } from './customer-routes.ts';
 import { invoiceRoutes, type InvoiceDeps } from './invoice-routes.ts';
 import { ledgerRoutes } from './ledger-routes.ts';
+import { nodeRoutes, type NodeDeps } from './node-routes.ts';
 import { organizationRoutes } from './organization-routes.ts';
 import { priceRoutes, type PriceDeps } from './price-routes.ts';
 import { projectKeyRoutes } from './project-key-routes.ts';
@@ -30,7 +31,7 @@ import { usageRoutes, type UsageDeps } from './usage-routes.ts';
 
 type BillingDeps = Omit<BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps & PriceDeps & WebhookDeps, 'note'>;
 
-export interface AdminDeps extends HealthProbes, FleetOperations, UsageDeps, BillingDeps {
+export interface AdminDeps extends HealthProbes, FleetOperations, NodeDeps, UsageDeps, BillingDeps {
   readonly adminKey: string;
   readonly keys: KeyStore;
   readonly accounts: Accounts;
@@ -78,6 +79,7 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     requestRoutes(operator, deps);
     const noting = { ...deps, note: noteIn(audit) };
     fleetRoutes(operator, noting);
+    nodeRoutes(operator, noting);
     priceRoutes(operator, noting);
     creditRoutes(operator, noting);
     budgetRoutes(operator, noting);

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { liesIn, type ApiKeyRecord } from '../../accounts/index.ts';
-import { MeridianError } from '../../core/index.ts';
+import type { ApiKeyRecord } from '../../accounts/index.ts';
+import { liesIn, MeridianError } from '../../core/index.ts';
 import type { Endpoint } from '../context.ts';
 import type { GatewayDeps } from '../deps.ts';
 

@@ -1,6 +1,7 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { WebSocket } from 'ws';
-import type { Clock, Logger, Rng } from '../../core/index.ts';
+import type { Cancel, Clock, Logger, Rng } from '../../core/index.ts';
+import { mismatch, type NodeBearer } from '../../identity/index.ts';
 import { Replica, type Fleet, type PacePrior, type ReplicaHealthOptions } from '../../health/index.ts';
 import type { PrefixSink } from '../../prefix/index.ts';
 import { ReplicaPrefixes } from './replica-prefixes.ts';
@@ -9,12 +10,16 @@ import {
   GatewayLink,
   PROTOCOL_VERSION,
   type HelloMessage,
+  type LinkAdmission,
   type MembersMessage,
   type SettledMessage,
 } from '../../link/index.ts';
 
 export interface NodeLinksOptions {
-  readonly token: string;
+  /** Null: of whom nothing is known but that it may dial in. */
+  readonly admit: (request: IncomingMessage) => LinkAdmission<NodeBearer | null>;
+  /** A new certificate for who has one. */
+  readonly renew: (bearer: NodeBearer, address: string, request: string) => Promise<{ readonly certificate: string; readonly bearer: NodeBearer }>;
   readonly messageBytesMax: number;
   readonly pingMs: number;
   readonly deadMs: number;
@@ -31,32 +36,39 @@ interface NodeLinksDeps {
   readonly rng: Rng;
   readonly log: Logger;
   readonly fleet: Fleet;
-  /** A node's exact count of an attempt that was cut. */
   /** Keeps what the nodes' caches hold. */
   readonly prefixes: PrefixSink;
+  /** A node's exact count of an attempt that was cut. */
   readonly onSettled: (settled: SettledMessage) => Promise<void>;
 }
 
 /** A linked node, and the replicas it brought. */
 interface LinkedNode {
   readonly link: GatewayLink;
+  readonly address: string;
+  /** What its certificate says, as it was renewed last; null where nodes have none. */
+  bearer: NodeBearer | null;
+  cancelExpiry: Cancel;
   hello: HelloMessage | null;
   prefixes: ReplicaPrefixes | null;
   replicas: Map<string, Replica>;
 }
+
+/** Timers go no further. */
+const TIMER_MS_MAX = 86_400_000;
 
 /** Takes the links that nodes dial, and keeps the fleet's replicas of linked nodes as their messages tell. */
 export class NodeLinks {
   readonly #options: NodeLinksOptions;
   readonly #deps: NodeLinksDeps;
   readonly #nodes = new Map<string, LinkedNode>();
-  readonly #links = new Set<GatewayLink>();
+  readonly #all = new Set<LinkedNode>();
   readonly #stop: () => void;
 
   constructor(server: Server, options: NodeLinksOptions, deps: NodeLinksDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#stop = acceptLinks(server, options, (socket) => this.#accept(socket));
+    this.#stop = acceptLinks(server, options, (socket, bearer, address) => this.#accept(socket, bearer, address));
   }
 
   /** Asks a node to take no new attempts, or to take them again; false when no such node is linked. */
@@ -67,12 +79,17 @@ export class NodeLinks {
     return true;
   }
 
-  close(): void {
-    this.#stop();
-    for (const link of this.#links) link.close('the gateway is closing');
+  /** Cuts the links of a node that may not be linked any more. */
+  cut(node: string, why: string): void {
+    for (const linked of this.#all) if (linked.bearer?.identity.node === node) linked.link.refuse(why);
   }
 
-  #accept(socket: WebSocket): void {
+  close(): void {
+    this.#stop();
+    for (const { link } of this.#all) link.close('the gateway is closing');
+  }
+
+  #accept(socket: WebSocket, bearer: NodeBearer | null, address: string): void {
     const node: LinkedNode = {
       link: new GatewayLink(
         socket,
@@ -86,17 +103,47 @@ export class NodeLinks {
           },
           onSettled: this.#deps.onSettled,
           onPrefix: (event) => node.prefixes?.take(event),
+          onRenew: (request) => void this.#renew(node, request),
           onRoundTrip: (rttMs) => {
             for (const replica of node.replicas.values()) replica.measured(rttMs);
           },
           onClosed: (reason) => this.#onClosed(node, reason),
         },
       ),
+      address,
+      bearer,
+      cancelExpiry: () => {},
       hello: null,
       prefixes: null,
       replicas: new Map(),
     };
-    this.#links.add(node.link);
+    this.#all.add(node);
+    this.#watchExpiry(node);
+  }
+
+  /** A link outlives the certificate it was made with only if that was renewed. */
+  #watchExpiry(node: LinkedNode): void {
+    const { clock } = this.#deps;
+    node.cancelExpiry();
+    if (node.bearer === null) return;
+    node.cancelExpiry = clock.after(Math.min(node.bearer.expiresAtMs - clock.wallMs(), TIMER_MS_MAX), () => {
+      if ((node.bearer?.expiresAtMs ?? 0) <= clock.wallMs()) node.link.refuse('its certificate has expired');
+      else this.#watchExpiry(node);
+    });
+  }
+
+  async #renew(node: LinkedNode, request: string): Promise<void> {
+    if (node.bearer === null) return;
+    const name = node.bearer.identity.node;
+    try {
+      const { certificate, bearer } = await this.#options.renew(node.bearer, node.address, request);
+      node.bearer = bearer;
+      this.#watchExpiry(node);
+      node.link.send({ type: 'certificate', certificate });
+      this.#deps.log.info({ node: name }, 'the certificate of a node is renewed');
+    } catch (error) {
+      this.#deps.log.warn({ node: name, reason: String(error) }, 'the certificate of a node is not renewed');
+    }
   }
 
   #onHello(link: GatewayLink, node: LinkedNode, hello: HelloMessage): void {
@@ -104,6 +151,11 @@ export class NodeLinks {
     if (hello.protocol !== PROTOCOL_VERSION) {
       log.error({ node: hello.node, protocol: hello.protocol, spoken: PROTOCOL_VERSION }, 'node speaks another protocol version');
       return link.close(`protocol version ${hello.protocol} is not spoken here`);
+    }
+    const claim = node.bearer === null ? null : mismatch(node.bearer.identity, hello);
+    if (claim !== null) {
+      log.error({ node: node.bearer?.identity.node, claims: hello.node, address: node.address, reason: claim }, 'a node claims to be what its certificate does not say, and is refused');
+      return link.refuse(claim);
     }
     const earlier = this.#nodes.get(hello.node);
     if (earlier !== undefined && earlier !== node) {
@@ -141,7 +193,8 @@ export class NodeLinks {
   }
 
   #onClosed(node: LinkedNode, reason: string): void {
-    this.#links.delete(node.link);
+    this.#all.delete(node);
+    node.cancelExpiry();
     this.#forget(node);
     if (node.hello === null) return;
     if (this.#nodes.get(node.hello.node) === node) this.#nodes.delete(node.hello.node);
