@@ -19,6 +19,8 @@ export interface FleetGateOptions {
   readonly onJoined: (joining: Joining) => void;
 }
 
+const EXPIRED = 'its certificate has expired: it must join anew, with a new token';
+
 /** Where nodes become members of the fleet, show that they are, and renew what shows it. Whoever is refused is logged. */
 export class FleetGate {
   readonly #options: FleetGateOptions;
@@ -35,6 +37,8 @@ export class FleetGate {
     const bearer = bearerOf(certificate);
     const node = bearer?.role === 'node' ? bearer.identity.node : null;
     if (!socket.authorized) return this.#refused(node, address, wordsOf(socket.authorizationError));
+    // A TLS session that is resumed was checked when it began.
+    if (bearer?.role === 'node' && bearer.expiresAtMs <= this.#options.clock.wallMs()) return this.#refused(node, address, EXPIRED);
     if (bearer?.role !== 'node') return this.#refused(null, address, "its certificate is not a node's");
     const why = this.#options.registry.refusal(bearer, address);
     return why === null ? { kind: 'admitted', bearer } : this.#refused(node, address, why);
@@ -44,6 +48,8 @@ export class FleetGate {
   async join(joining: Joining, request: string): Promise<string> {
     const { registry, authority, clock, certificateMs, log, onJoined } = this.#options;
     try {
+      registry.permit(joining);
+      // A request that is none does not use the token up.
       await authority.checkRequest(request);
       const identity = registry.join(joining);
       const nowMs = clock.wallMs();
@@ -76,7 +82,7 @@ export class FleetGate {
 /** Of OpenSSL's reasons those that an operator meets. */
 function wordsOf(reason: unknown): string {
   const code = reason instanceof Error ? reason.message : String(reason);
-  if (code === 'CERT_HAS_EXPIRED') return 'its certificate has expired: it must join anew, with a new token';
+  if (code === 'CERT_HAS_EXPIRED') return EXPIRED;
   if (['UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'CERT_SIGNATURE_FAILURE'].includes(code)) {
     return `its certificate is not of this fleet's authority (${code})`;
   }

@@ -78,22 +78,26 @@ export class NodeRegistry {
     return made;
   }
 
-  /**
-   * Uses a token up, and registers its node; what the node had before is void. Throws `permission_denied` with the reason; a
-   * token that was refused for another reason than its age stays good for the one it was made for.
-   */
-  join({ secret, node, region, models, address }: Joining): NodeIdentity {
+  /** What a token lets its node be. Throws `permission_denied` with the reason; a token refused for another reason than its age stays good for the one it is for. */
+  permit({ secret, node, region, models, address }: Joining): { readonly id: string; readonly identity: NodeIdentity } {
+    const row = this.#db.prepare('SELECT * FROM join_tokens WHERE hash = ?').get(tokenHash(secret));
+    if (row === undefined) throw refused('The join token is not known here.');
+    const identity = identityOf(row);
+    if (row['used_at_ms'] !== null) throw refused(`The join token was used from ${String(row['used_from'])} already. If that was not this node, somebody else has joined with it: revoke the node '${identity.node}'.`);
+    if (Number(row['expires_at_ms']) <= this.#clock.wallMs()) throw refused('The join token has expired; have a new one made.');
+    if (identity.networks !== null && !liesIn(identity.networks, address)) throw refused(`The join token may not be used from ${address}.`);
+    const fault = mismatch(identity, { node, region, models });
+    if (fault !== null) throw refused(`The join token is not for this node: ${fault}.`);
+    return { id: String(row['id']), identity };
+  }
+
+  /** Uses a token up, and registers its node; what the node had before is void. Throws as `permit` does. */
+  join(joining: Joining): NodeIdentity {
     const nowMs = this.#clock.wallMs();
+    const { node, address } = joining;
     return transaction(this.#db, () => {
-      const row = this.#db.prepare('SELECT * FROM join_tokens WHERE hash = ?').get(tokenHash(secret));
-      if (row === undefined) throw refused('The join token is not known here.');
-      if (row['used_at_ms'] !== null) throw refused(`The join token was used from ${String(row['used_from'])} already. If that was not this node, somebody else has joined with it: revoke the node '${identityOf(row).node}'.`);
-      if (Number(row['expires_at_ms']) <= nowMs) throw refused('The join token has expired; have a new one made.');
-      const identity = identityOf(row);
-      if (identity.networks !== null && !liesIn(identity.networks, address)) throw refused(`The join token may not be used from ${address}.`);
-      const fault = mismatch(identity, { node, region, models });
-      if (fault !== null) throw refused(`The join token is not for this node: ${fault}.`);
-      this.#db.prepare('UPDATE join_tokens SET used_at_ms = ?, used_from = ? WHERE id = ?').run(nowMs, address, String(row['id']));
+      const { id, identity } = this.permit(joining);
+      this.#db.prepare('UPDATE join_tokens SET used_at_ms = ?, used_from = ? WHERE id = ?').run(nowMs, address, id);
       this.#db
         .prepare(
           `INSERT INTO nodes (node, identity, joined_at_ms, joined_from, good_from_ms) VALUES (?, ?, ?, ?, ?)

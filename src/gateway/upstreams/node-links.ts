@@ -137,6 +137,7 @@ export class NodeLinks {
     const name = node.bearer.identity.node;
     try {
       const { certificate, bearer } = await this.#options.renew(node.bearer, node.address, request);
+      if (!this.#all.has(node)) return;
       node.bearer = bearer;
       this.#watchExpiry(node);
       node.link.send({ type: 'certificate', certificate });
