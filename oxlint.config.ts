@@ -19,11 +19,12 @@ export const LAYERS = {
   link: ['core', 'openai'],
   health: ['core', 'openai', 'link'],
   balancer: ['core', 'openai', 'prefix', 'link', 'health'],
+  plan: ['core', 'config'],
   node: ['core', 'openai', 'prefix', 'engine', 'link', 'config', 'identity'],
   sim: ['core', 'openai', 'prefix', 'link', 'health', 'balancer', 'admission'],
   gateway: ['core', 'openai', 'prefix', 'engine', 'link', 'health', 'balancer', 'admission', 'billing', 'accounts', 'identity'],
   wiring: ['core', 'openai', 'prefix', 'config', 'store', 'accounts', 'identity', 'billing', 'telemetry', 'admission', 'link', 'health', 'balancer', 'gateway', 'version.ts'],
-  commands: ['core', 'config', 'accounts', 'identity', 'billing', 'telemetry', 'health', 'node', 'sim', 'app.ts'],
+  commands: ['core', 'config', 'accounts', 'identity', 'billing', 'telemetry', 'health', 'plan', 'node', 'sim', 'app.ts'],
 };
 
 /** What reads the real clock or real chance, and what to use in its place. */

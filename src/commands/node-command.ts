@@ -5,6 +5,7 @@ import { NodeOptionsError, startNodeDaemon, type NodeCredentials } from '../node
 import { jsonLog } from '../telemetry/index.ts';
 import { UsageError, type Command } from './command.ts';
 import { identityOf } from './node-join.ts';
+import { PLAN_OPTIONS, runPlan } from './node-plan.ts';
 import { untilStopped } from './until-stopped.ts';
 
 const STOP_MS = 15_000;
@@ -12,10 +13,13 @@ const STOP_MS = 15_000;
 /** Runs a node daemon until it is asked to stop. */
 export const nodeCommand: Command = {
   name: 'node',
-  summary: 'run the daemon of a GPU node',
-  usage: '--config FILE',
-  options: { config: { type: 'string', value: 'FILE', help: 'The configuration, as config/node.yaml.' } },
+  summary: 'run the daemon of a GPU node, or plan one',
+  usage: '--config FILE | plan --model NAME --gpu NAME --count N',
+  options: { config: { type: 'string', value: 'FILE', help: 'The configuration, as config/node.yaml.' }, ...PLAN_OPTIONS },
   async run(words) {
+    const [what, ...rest] = words.positionals;
+    if (what === 'plan' && rest.length === 0) return runPlan(words);
+    if (what !== undefined) throw new UsageError('say `--config FILE`, or `plan`');
     const path = words.text('config');
     if (path === undefined) throw new UsageError('--config FILE is missing');
     const config = loadNodeConfig(path, process.env);

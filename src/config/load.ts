@@ -8,6 +8,7 @@ import { demoFaults, gatewayFaults, nodeFaults } from './cross-checks.ts';
 import { DemoSchema, type DemoConfig } from './demo-schema.ts';
 import { substituteEnvironment, type Environment } from './environment.ts';
 import { GatewaySchema, type GatewayConfig } from './gateway-schema.ts';
+import { HardwareSchema, type HardwareConfig } from './hardware-schema.ts';
 import { NodeSchema, type NodeConfig } from './node-schema.ts';
 import { pricesFaults } from './prices-faults.ts';
 import { PricesSchema, type PricesConfig } from './prices-schema.ts';
@@ -33,6 +34,11 @@ export function loadDemoConfig(path: string, env: Environment): DemoConfig {
 /** Reads a price book's YAML file. Throws a `ConfigError` with every fault; whether rows overlap is not looked at. */
 export function loadPrices(path: string): PricesConfig {
   return load(path, {}, PricesSchema, pricesFaults);
+}
+
+/** Reads a catalogue of GPUs and models. Throws a `ConfigError` with every fault. */
+export function loadHardware(path: string): HardwareConfig {
+  return load(path, {}, HardwareSchema, () => []);
 }
 
 /** Everything of a gateway that has a default; what is left has none. */

@@ -7,7 +7,7 @@ import { VERSION } from '../../src/version.ts';
 import { startGatewayProcess, writeGatewayConfig } from '../support/gateway-process.ts';
 import { meridian } from '../support/meridian-process.ts';
 
-const COMMANDS = ['demo', 'gateway', 'node', 'sim-engine', 'keys', 'audit', 'invoice', 'reconcile', 'prices', 'config', 'openapi'];
+const COMMANDS = ['demo', 'gateway', 'node', 'sim-engine', 'keys', 'nodes', 'ca', 'audit', 'invoice', 'reconcile', 'prices', 'config', 'openapi'];
 
 const directory = mkdtempSync(join(tmpdir(), 'meridian-commands-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -37,11 +37,29 @@ describe('meridian', () => {
     ['a missing option', ['gateway'], '--config FILE is missing'],
     ['a port that is none', ['demo', '--port', '99999'], '--port takes a port from 0 to 65535'],
     ['a missing file', ['node', '--config', '/nowhere.yaml'], 'there is no such file'],
+    ['a plan over other GPUs than there are', ['node', 'plan', '--count', '4', '--parallel', 'tp8'], 'say tp4'],
+    ['a plan in no number of sequences', ['node', 'plan', '--concurrency', '1.5'], '--concurrency takes a whole number'],
   ])('ends with exit code 2 and says why on %s', async (_what, args, why) => {
     const { ended, stderr } = await meridian(args);
     expect(ended).toBe(2);
     expect(stderr).toContain(why);
     expect(stderr).not.toMatch(/^\s+at /m);
+  });
+});
+
+describe('meridian node plan', () => {
+  test('tells what fits as text and as JSON, and ends with exit code 0', async () => {
+    const [text, json] = await Promise.all([meridian(['node', 'plan']), meridian(['node', 'plan', '--parallel', 'dp8', '--json'])]);
+    expect([text.ended, json.ended]).toEqual([0, 0]);
+    for (const shown of ['8 × NVIDIA H200 SXM', '█', '▒', 'KV pool of the node', '--model-path deepseek-ai/DeepSeek-V3', 'data sheet']) expect(text.stdout).toContain(shown);
+    expect(JSON.parse(json.stdout)).toMatchObject({ fits: true, parallel: 'dp8', fits_instead: [], launch: { command: expect.arrayContaining(['--enable-dp-attention']) } });
+  });
+
+  test('says why a model does not fit and what would, and ends with exit code 1', async () => {
+    const { ended, stdout } = await meridian(['node', 'plan', '--gpu', 'h100']);
+    expect(ended).toBe(1);
+    expect(stdout).toContain('the weights take 86.1 GB of each GPU, and of its 80.0 GB there are 68.0 GB');
+    expect(stdout).toContain('What would fit: 16 × h100, 8 × h200');
   });
 });
 
