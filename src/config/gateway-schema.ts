@@ -28,9 +28,9 @@ const replica = requiredSection('An engine without a node daemon, reached by its
   region: text('Where the engine stands.'),
   models: list('Names of the models it serves, as under models.', text('Name of a model.'), { minItems: 1 }),
   api_key: Type.Optional(secret('Bearer token that the engine wants.', 1)),
-  engine: choice('Which load report and which extensions the engine knows.', ['openai', 'sglang'], 'openai'),
+  engine: choice('Which load report and which extensions the engine knows.', ['openai', 'sglang', 'vllm'], 'openai'),
   continuation: choice(
-    'How it can go on with an answer that broke off elsewhere: from its text, from its token ids, or not at all. Auto: SGLang as it says itself, other engines not at all.',
+    'How it can go on with an answer that broke off elsewhere: from its text, from its token ids, or not at all. Auto: SGLang as it says itself, vLLM from its text, other engines not at all.',
     ['auto', 'none', 'text', 'tokens'],
     'auto',
   ),

@@ -5,9 +5,9 @@ import { choice, count, dictionary, list, milliseconds, port, requiredSection, s
 const MIB = 1024 * 1024;
 
 const engine = section('The engine that this daemon fronts.', {
-  kind: choice('Which load report and which extensions the engine knows.', ['sglang', 'openai'], 'sglang'),
+  kind: choice('Which load report and which extensions the engine knows.', ['sglang', 'vllm', 'trtllm', 'openai'], 'sglang'),
   continuation: choice(
-    'How it can go on with an answer that broke off elsewhere: from its text, from its token ids, or not at all. Auto: SGLang as it says itself, other engines not at all.',
+    'How it can go on with an answer that broke off elsewhere: from its text, from its token ids, or not at all. Auto: SGLang as it says itself, vLLM from its text, other engines not at all.',
     ['auto', 'none', 'text', 'tokens'],
     'auto',
   ),

@@ -24,7 +24,10 @@ export interface EngineLoad {
   readonly kvTokensUsed: number | null;
   readonly kvTokens: number | null;
   readonly prefillTokensPerS: number | null;
+  /** Of all running requests together, as measured: what speculative decoding gains is in it. */
   readonly decodeTokensPerS: number | null;
+  /** Speculative decoding: tokens that one verification step yields, 1 when no draft is ever right; null without any. */
+  readonly acceptLength: number | null;
 }
 
 /** One kind of engine: what it wants in a request, and how it is asked for its load, its identity and an abort. */
@@ -32,6 +35,8 @@ export interface EngineAdapter {
   readonly kind: string;
   /** Answers 2xx once the engine can serve. */
   readonly readinessPath: string;
+  /** Its load is not asked for more often than this. */
+  readonly loadMsMin: number;
   /**
    * The client's body for `path` with what this engine needs for counting, isolation, aborts, and for going on with an answer
    * or telling what that takes; `rank` is the rank it runs on.
@@ -43,6 +48,8 @@ export interface EngineAdapter {
   readLoad(): Promise<readonly EngineLoad[]>;
   /** Tells the engine to stop an attempt; its answer then ends by itself. Null: closing the connection is the way. */
   readonly abort: ((attemptId: string) => Promise<void>) | null;
+  /** Empties the prefix cache. Rejects when the engine will not, as while requests run. Null: it has no way. */
+  readonly flush: (() => Promise<void>) | null;
 }
 
 /** Attempts in the engine by rank, as the daemon itself counts them. */

@@ -12,11 +12,10 @@ export function openaiAdapter(client: EngineClient, inFlight: InFlightCount, con
   return {
     kind: 'openai',
     readinessPath: '/v1/models',
+    loadMsMin: 0,
     prepareBody(path, body, terms) {
       const by = continuation();
-      // As vLLM wants it: the last message is left open, and none is opened after it.
-      const resumed =
-        terms.resume === null || by === 'none' ? {} : { ...resumedMembers(body, path, terms.resume, 'text'), ...(path.includes('chat') ? { add_generation_prompt: 'false' } : {}) };
+      const resumed = terms.resume === null || by === 'none' ? {} : openEnded(path, resumedMembers(body, path, terms.resume, 'text'));
       return engineBody(body, { streamed: terms.streamed, runningCounts: false }, resumed);
     },
     async readInfo() {
@@ -43,8 +42,15 @@ export function openaiAdapter(client: EngineClient, inFlight: InFlightCount, con
           kvTokens: null,
           prefillTokensPerS: null,
           decodeTokensPerS: null,
+          acceptLength: null,
         },
       ]),
     abort: null,
+    flush: null,
   };
+}
+
+/** As vLLM wants it: the last message of a chat is left open, and none is opened after it. */
+export function openEnded(path: string, members: Readonly<Record<string, string>>): Record<string, string> {
+  return { ...members, ...(path.includes('chat') ? { add_generation_prompt: 'false' } : {}) };
 }

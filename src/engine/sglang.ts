@@ -15,6 +15,7 @@ export function sglangAdapter(client: EngineClient, continuation: () => Continua
   return {
     kind: 'sglang',
     readinessPath: '/health',
+    loadMsMin: 0,
     prepareBody: (path, body, terms, rank) =>
       engineBody(body, { streamed: terms.streamed, runningCounts: true }, {
         rid: JSON.stringify(terms.id),
@@ -28,6 +29,9 @@ export function sglangAdapter(client: EngineClient, continuation: () => Continua
     readLoad: async () => readLoads(await firstFound(client, ['/v1/loads', '/get_load'])),
     async abort(attemptId) {
       await client.control('POST', '/abort_request', { rid: attemptId, abort_all: false });
+    },
+    async flush() {
+      await client.control('POST', '/flush_cache');
     },
   };
 }
@@ -91,5 +95,12 @@ function readRankLoad(load: Readonly<Record<string, unknown>>): EngineLoad {
     kvTokens: countOrNull(load['max_total_num_tokens']),
     prefillTokensPerS: null,
     decodeTokensPerS: rateOrNull(load['gen_throughput']),
+    acceptLength: acceptLengthOf(load),
   };
+}
+
+/** In a section of its own, or, by versions between, beside the others; zero is none. */
+function acceptLengthOf(load: Readonly<Record<string, unknown>>): number | null {
+  const length = rateOrNull(fields(load['speculative'])['accept_length'] ?? load['spec_accept_length']);
+  return length === 0 ? null : length;
 }

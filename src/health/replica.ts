@@ -26,7 +26,7 @@ export interface ReplicaIdentity {
 /** A load report as far as choosing needs it. Null is unknown, never zero. */
 export type ReplicaLoad = Pick<
   LoadMessage,
-  'seq' | 'ageMs' | 'running' | 'queued' | 'queuedUncachedTokens' | 'kvTokensUsed' | 'kvTokens' | 'prefillTokensPerS' | 'decodeTokensPerS'
+  'seq' | 'ageMs' | 'running' | 'queued' | 'queuedUncachedTokens' | 'kvTokensUsed' | 'kvTokens' | 'prefillTokensPerS' | 'decodeTokensPerS' | 'acceptLength'
 >;
 
 export type AttemptVerdict = 'success' | 'failure' | 'ignored';

@@ -51,6 +51,8 @@ const Load = Type.Object({
   kvTokens: OrUnknown(Count),
   prefillTokensPerS: OrUnknown(Rate),
   decodeTokensPerS: OrUnknown(Rate),
+  /** Tokens that one step of speculative decoding yields; null without any. */
+  acceptLength: Type.Optional(OrUnknown(Rate)),
 });
 
 const NodeState = Type.Union([

@@ -66,7 +66,7 @@ export class NodeDaemon {
     const tuning = this.#tuning;
     const counters = this.#counters;
     const client = new EngineClient({ ...tuning, url: engine.url, apiKey: engine.apiKey });
-    const adapter = makeAdapter(engine, client, (rank) => this.#runner.inFlightOf(rank), () => this.#watch.info);
+    const adapter = makeAdapter(engine, client, clock, (rank) => this.#runner.inFlightOf(rank), () => this.#watch.info);
     this.#client = client;
     this.#watch = new EngineWatch(
       { clock, log, client, adapter, counters, tuning, startTimeoutMs: engine.startTimeoutMs },
@@ -119,6 +119,7 @@ export class NodeDaemon {
       status: () => this.status(),
       drain: () => void this.drain(),
       resume: () => this.resume(),
+      flush: adapter.flush,
     });
   }
 

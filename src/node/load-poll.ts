@@ -35,7 +35,9 @@ export class LoadPoll {
   #cancel: Cancel = () => {};
 
   constructor(deps: LoadPollDeps, events: LoadPollEvents) {
-    this.#deps = deps;
+    const { loadMsMin, loadMsMax } = deps.rate;
+    const least = Math.max(loadMsMin, deps.adapter.loadMsMin);
+    this.#deps = { ...deps, rate: { loadMsMin: least, loadMsMax: Math.max(least, loadMsMax) } };
     this.#events = events;
   }
 

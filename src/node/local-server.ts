@@ -8,6 +8,8 @@ export interface LocalServerActions {
   status(): object;
   drain(): void;
   resume(): void;
+  /** Empties the engine's prefix cache; null when it has no way. */
+  readonly flush: (() => Promise<void>) | null;
 }
 
 /** The daemon's own HTTP, for the machine it runs on: health, metrics, status, drain. */
@@ -68,8 +70,18 @@ export class LocalServer {
     },
     '/status': { method: 'GET', answer: (response) => sendJson(response, 200, this.#actions.status()) },
     '/drain': { method: 'POST', answer: (response) => this.#operate(response, () => this.#actions.drain()) },
+    '/flush': { method: 'POST', answer: (response) => void this.#flush(response) },
     '/resume': { method: 'POST', answer: (response) => this.#operate(response, () => this.#actions.resume()) },
   };
+
+  async #flush(response: ServerResponse): Promise<void> {
+    const { flush } = this.#actions;
+    if (flush === null) return sendJson(response, 409, { error: 'This kind of engine has no way to empty its prefix cache.' });
+    await flush().then(
+      () => sendJson(response, 200, { status: 'flushed' }),
+      (error: unknown) => sendJson(response, 409, { error: `The engine does not empty its prefix cache, as while requests run: ${error instanceof Error ? error.message : String(error)}` }),
+    );
+  }
 
   #operate(response: ServerResponse, operation: () => void): void {
     operation();

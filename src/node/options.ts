@@ -1,4 +1,4 @@
-import type { CanaryOptions, ContinuationSetting } from '../engine/index.ts';
+import type { CanaryOptions, ContinuationSetting, EngineKind } from '../engine/index.ts';
 import type { HeldIdentity } from '../identity/index.ts';
 import type { BackoffOptions } from '../link/index.ts';
 
@@ -31,7 +31,7 @@ export type NodeCredentials =
   | { readonly kind: 'identity'; readonly identity: HeldIdentity };
 
 export interface EngineOptions {
-  readonly kind: 'sglang' | 'openai';
+  readonly kind: EngineKind;
   readonly continuation: ContinuationSetting;
   /** Base URL without `/v1`. */
   readonly url: string;

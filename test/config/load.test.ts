@@ -81,7 +81,7 @@ replicas:
     url: 10.0.0.5:8000
     region: here
     models: []
-    engine: vllm
+    engine: tgi
 timeouts:
   stall_ms: 15s
 `;
@@ -94,7 +94,7 @@ timeouts:
       '7 models is an empty section; it must be a section with at least one key',
       '10 replicas[0].url is "10.0.0.5:8000"; it must be a URL with http:// or https://',
       '12 replicas[0].models is an empty list; it must be a list of at least one',
-      '13 replicas[0].engine is "vllm"; it must be one of openai, sglang (default "openai")',
+      '13 replicas[0].engine is "tgi"; it must be one of openai, sglang, vllm (default "openai")',
       '15 timeouts.stall_ms is "15s"; it must be a whole number from 0 to 86400000 (default 15000)',
     ]);
   });

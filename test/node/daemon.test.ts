@@ -183,4 +183,13 @@ describe('the local HTTP', () => {
     expect((await local('POST', '/resume')).status).toBe(202);
     await vi.waitFor(() => expect(node.gateway.state).toBe('ready'));
   });
+
+  test('empties its engine\'s prefix cache at its local address, and says why where the engine will not', async () => {
+    await node.start();
+    expect(await local('POST', '/flush')).toMatchObject({ status: 200 });
+    expect(node.engine.flushes).toBe(1);
+    node.engine.missing.add('/flush_cache');
+    const refused = await local('POST', '/flush');
+    expect([refused.status, refused.text]).toEqual([409, expect.stringContaining('the engine answered 404 to /flush_cache')]);
+  });
 });

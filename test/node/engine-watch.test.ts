@@ -45,6 +45,8 @@ beforeEach(() => {
       adapter: {
         kind: 'fake',
         readinessPath: '/health',
+        loadMsMin: 0,
+        flush: null,
         prepareBody: (_path, body) => body,
         readInfo: () => Promise.resolve(info),
         readLoad: () => Promise.resolve([]),

@@ -15,6 +15,7 @@ const IDLE: EngineLoad = {
   kvTokens: 100_000,
   prefillTokensPerS: null,
   decodeTokensPerS: null,
+  acceptLength: null,
 };
 
 /** A poll at a clock that the test moves, of a load that the test sets. */
@@ -31,6 +32,8 @@ class PollUnderTest {
     const adapter = {
       kind: 'fake',
       readinessPath: '/',
+      loadMsMin: 0,
+      flush: null,
       prepareBody: (_path: string, body: Buffer) => body,
       readInfo: () => Promise.reject(new Error('unused')),
       readLoad: () => (this.load instanceof Error ? Promise.reject(this.load) : Promise.resolve([this.load])),

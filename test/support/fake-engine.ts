@@ -19,6 +19,9 @@ export class FakeEngine {
   version = 'fake-1';
   instance = 1;
   load: Record<string, unknown> = { dp_rank: 0, num_running_reqs: 0, num_waiting_reqs: 0, num_waiting_uncached_tokens: 0 };
+  /** What `/metrics` says. */
+  metrics = '';
+  flushes = 0;
   /** Paths that answer 404, as an older engine's would. */
   readonly missing = new Set<string>();
   /** What an abort does to the requests it names; by default they stay as they are. */
@@ -76,6 +79,14 @@ export class FakeEngine {
         return json(response, { loads: [this.load] });
       case '/get_load':
         return json(response, [{ dp_rank: 0, num_reqs: 5, num_waiting_reqs: 2, num_tokens: 900 }]);
+      case '/version':
+        return json(response, { version: this.version });
+      case '/metrics':
+        return void response.writeHead(200, { 'content-type': 'text/plain' }).end(this.metrics);
+      case '/flush_cache':
+      case '/reset_prefix_cache':
+        this.flushes += 1;
+        return void response.writeHead(200).end();
       case '/abort_request':
         return this.#abort(String(body['rid']), response);
       default: {

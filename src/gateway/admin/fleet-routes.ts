@@ -33,6 +33,7 @@ const ReplicaObject = Type.Object({
   kv_tokens: OrNull,
   prefill_tokens_per_s: Type.Number({ description: 'Learned from first tokens.' }),
   decode_tokens_per_s: OrNull,
+  accept_length: Type.Union([Type.Number(), Type.Null()], { description: 'Tokens that one step of speculative decoding yields; null without any.' }),
 });
 
 const REPLICAS_MAX = 1_000;
@@ -91,5 +92,6 @@ function replicaObject(replica: Replica): Static<typeof ReplicaObject> {
     kv_tokens: load?.kvTokens ?? null,
     prefill_tokens_per_s: Math.round(replica.pace.prefillTokensPerMs * 1_000),
     decode_tokens_per_s: load?.decodeTokensPerS ?? null,
+    accept_length: load?.acceptLength ?? null,
   };
 }

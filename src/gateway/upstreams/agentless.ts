@@ -1,7 +1,7 @@
 import type { Cancel, Clock, Logger, Rng } from '../../core/index.ts';
-import { Canary, CANARY_DEFAULTS, continuationOf, EngineClient, openaiAdapter, sglangAdapter, type ContinuationSetting, type EngineAdapter, type EngineAttemptDeps } from '../../engine/index.ts';
+import { Canary, CANARY_DEFAULTS, continuationOf, EngineClient, openaiAdapter, sglangAdapter, vllmAdapter, type ContinuationSetting, type EngineAdapter, type EngineAttemptDeps } from '../../engine/index.ts';
 import { Replica, type PacePrior, type ReplicaHealthOptions } from '../../health/index.ts';
-import type { AttemptDispatch, AttemptHandler, EngineAnswerLimits, Upstream } from '../../openai/index.ts';
+import type { AttemptDispatch, AttemptHandler, Continuation, EngineAnswerLimits, Upstream } from '../../openai/index.ts';
 import { EngineMirror, type PrefixSink } from '../../prefix/index.ts';
 import { AgentlessAttempt } from './agentless-attempt.ts';
 
@@ -12,7 +12,7 @@ export interface AgentlessOptions {
   readonly region: string;
   readonly models: readonly string[];
   readonly apiKey?: string | undefined;
-  readonly engine: 'openai' | 'sglang';
+  readonly engine: 'openai' | 'sglang' | 'vllm';
   readonly continuation: ContinuationSetting;
   readonly maxRunning: number;
   readonly contextTokens: number;
@@ -81,7 +81,7 @@ export class AgentlessReplica implements Upstream {
       controlTimeoutMs: CONTROL_TIMEOUT_MS,
     });
     const continuation = continuationOf(options.continuation, options.engine, null);
-    this.#adapter = options.engine === 'sglang' ? sglangAdapter(this.#client, () => continuation) : openaiAdapter(this.#client, () => this.replica.inFlight, () => continuation);
+    this.#adapter = this.#adapterOf(options.engine, () => continuation);
     this.#attemptDeps = {
       clock: deps.clock,
       limits: bounds.answer,
@@ -98,6 +98,12 @@ export class AgentlessReplica implements Upstream {
     this.#stopTelling = deps.clock.every(MIRROR_MS, () => this.#tellChanges());
     this.#stopPolling = deps.clock.every(options.pollMs, () => void this.#poll());
     void this.#poll();
+  }
+
+  #adapterOf(engine: AgentlessOptions['engine'], continuation: () => Continuation): EngineAdapter {
+    if (engine === 'sglang') return sglangAdapter(this.#client, continuation);
+    if (engine === 'vllm') return vllmAdapter(this.#client, this.#deps.clock, continuation);
+    return openaiAdapter(this.#client, () => this.replica.inFlight, continuation);
   }
 
   get lastDispatch(): number {
