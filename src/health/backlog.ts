@@ -55,6 +55,11 @@ export class Backlog {
     this.#forget((sent) => sent.mark <= seenMark);
   }
 
+  /** A report came that nothing is queued, of an engine that does not count tokens: what we sent may be in its prefill, or not be seen as a queue. */
+  reportedEmpty(takenMs: number, rttMs: number): void {
+    this.reported(0, this.#mark, takenMs, rttMs);
+  }
+
   /** The first token of a dispatch came: engines prefill in order, so nothing that was sent before it waits any more. */
   firstToken(mark: number, now: number, rttMs: number): void {
     if (mark > this.#mark) {

@@ -122,13 +122,14 @@ export class Replica {
   report(load: ReplicaLoad, seenMark: number, now: number): void {
     this.#load = load;
     this.#loadAtMs = now;
+    const { queuedUncachedTokens: waiting, queued } = load;
     // Beside a prefill, a step takes as long as the prefill: that tells nothing of decoding.
-    if (load.decodeTokensPerS !== null && load.queuedUncachedTokens === 0) this.pace.sawDecoding(load.running, load.decodeTokensPerS);
+    if (load.decodeTokensPerS !== null && (waiting ?? queued) === 0) this.pace.sawDecoding(load.running, load.decodeTokensPerS);
     // A report that does not know what waits does not replace what we know we sent.
-    if (load.queuedUncachedTokens !== null) {
-      const rttMs = this.#rttMs ?? 0;
-      this.backlog.reported(load.queuedUncachedTokens, seenMark, now - load.ageMs - rttMs / 2, rttMs);
-    }
+    const rttMs = this.#rttMs ?? 0;
+    const takenMs = now - load.ageMs - rttMs / 2;
+    if (waiting !== null) this.backlog.reported(waiting, seenMark, takenMs, rttMs);
+    else if (queued === 0) this.backlog.reportedEmpty(takenMs, rttMs);
   }
 
   measured(rttMs: number): void {

@@ -111,9 +111,17 @@ describe('a replica', () => {
     one.backlog.sent(1, 500, 0);
     one.report({ ...LOAD, queuedUncachedTokens: null }, 1, 10);
     expect(one.backlog.sentSinceTokens).toBe(500);
+    // It does know that nothing else does.
+    expect([one.backlog.isKnown, one.backlog.tokensAt(10, 0)]).toEqual([true, 500]);
     one.report(LOAD, 1, 20);
     expect(one.backlog.sentSinceTokens).toBe(0);
     expect(one.loadAtMs).toBe(20);
+  });
+
+  test('knows nothing of the queue of an engine that has one and does not count its tokens', () => {
+    const one = readyReplica();
+    one.report({ ...LOAD, queued: 3, queuedUncachedTokens: null }, 1, 10);
+    expect(one.backlog.isKnown).toBe(false);
   });
 
   test('believes a shorter round trip sooner than a longer one', () => {
