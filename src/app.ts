@@ -94,7 +94,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     routeLog: new RouteLog(config.balancer.explainMax),
     settlements,
     sweep,
-    metrics: gatewayMetrics(metrics, { fleet, inFlight, waitingRoom, overload }),
+    metrics: gatewayMetrics(metrics, { ...records, fleet, inFlight, waitingRoom, overload }),
     tracing: telemetry.tracing,
     isDraining: () => phase.isDraining,
   };

@@ -11,7 +11,7 @@ export { costOf, nanoUsdPerMTok, opposite, parseUsd, sumOf, usdText, type FemtoU
 export { nearestName } from './nearest-name.ts';
 export { isHigherPriority, isPriority, PRIORITIES, type Priority } from './priority.ts';
 export { MetricsRegistry } from './metrics-registry.ts';
-export type { Labels, Metrics, MetricSnapshot, Unit } from './metrics.ts';
+export type { Histogram, HistogramPoint, Labels, Metrics, MetricSnapshot, Unit } from './metrics.ts';
 export { seededRng, systemRng, type Rng } from './random.ts';
 export { NO_LIMITS, type RateLimits } from './rate-limits.ts';
 export {

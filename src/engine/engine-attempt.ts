@@ -80,6 +80,11 @@ export class EngineAttempt implements Dispatcher.DispatchHandler {
     return this.#state === 'over';
   }
 
+  /** Whether the answer has more in it than its opening. */
+  get hasBegun(): boolean {
+    return this.#answer.hasBegun;
+  }
+
   get isPaused(): boolean {
     return this.#controller?.paused ?? false;
   }

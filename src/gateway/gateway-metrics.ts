@@ -1,5 +1,5 @@
 import type { InFlightLimit, LimitedScope, LimitName, Overload } from '../admission/index.ts';
-import type { UsageRecord } from '../billing/index.ts';
+import type { Journal, LedgerFeed, UsageRecord } from '../billing/index.ts';
 import type { ErrorCode, Metrics, Priority, Unit } from '../core/index.ts';
 import type { Fleet, Replica } from '../health/index.ts';
 import type { WaitingRoom } from './waiting-room.ts';
@@ -27,7 +27,7 @@ const TPOT_BOUNDS_S = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 
 /** Registers the gateway's metrics; gauges are read from `fleet` and `inFlight` at each scrape. */
 export function gatewayMetrics(
   metrics: Metrics,
-  read: { readonly fleet: Fleet; readonly inFlight: Pick<InFlightLimit, 'inFlight'>; readonly waitingRoom: Pick<WaitingRoom, 'waiting'>; readonly overload: Pick<Overload, 'level' | 'delayMs'> },
+  read: { readonly fleet: Fleet; readonly inFlight: Pick<InFlightLimit, 'inFlight'>; readonly waitingRoom: Pick<WaitingRoom, 'waiting'>; readonly overload: Pick<Overload, 'level' | 'delayMs'>; readonly journal: Pick<Journal, 'healthy'>; readonly feed: Pick<LedgerFeed, 'isBehind'> },
 ): GatewayMetrics {
   const byModel = ['gen_ai.request.model', 'gen_ai.operation.name'] as const;
   const duration = metrics.histogram('gen_ai.server.request.duration', {
@@ -136,6 +136,8 @@ function registerGauges(metrics: Metrics, read: Parameters<typeof gatewayMetrics
   );
   metrics.gauge('meridian.overload.level', { help: 'How many classes of requests are refused because the gateway has too much to do.', unit: '1' }, (set) => set({}, read.overload.level));
   metrics.gauge('meridian.overload.delay', { help: 'How late timers of the process fire.', unit: 's' }, (set) => set({}, read.overload.delayMs / 1_000));
+  metrics.gauge('meridian.journal.healthy', { help: '1 while usage can be recorded; new requests are refused otherwise.', unit: '{journal}' }, (set) => set({}, read.journal.healthy ? 1 : 0));
+  metrics.gauge('meridian.ledger.behind', { help: '1 while the ledger does not take what the journal has.', unit: '{ledger}' }, (set) => set({}, read.feed.isBehind ? 1 : 0));
   metrics.gauge('meridian.waiting', { help: 'Requests that wait at the edge for a replica with room.', unit: '{request}', labels: ['gen_ai.request.model'] }, (set) => {
     for (const [model, count] of read.waitingRoom.waiting()) set({ 'gen_ai.request.model': model }, count);
   });

@@ -4,6 +4,7 @@ import { errorBody, NO_USAGE } from '../openai/index.ts';
 import type { EngineAdapter, EngineClient } from '../engine/index.ts';
 import type { EngineMirror } from '../prefix/index.ts';
 import type { NodeCounters } from './counters.ts';
+import type { NodeMetrics } from './node-metrics.ts';
 import type { NodeTuning } from './options.ts';
 import { RunningAttempt, type OnAttemptEnd, type RunningAttemptDeps, type StopReason } from './running-attempt.ts';
 
@@ -13,6 +14,7 @@ export interface AttemptRunnerDeps {
   readonly client: EngineClient;
   readonly adapter: EngineAdapter;
   readonly counters: NodeCounters;
+  readonly metrics: NodeMetrics;
   readonly tuning: NodeTuning;
   /** The engine's rank behind a replica; null when this node has no such replica. */
   rankOf(replica: string): number | null;
@@ -37,9 +39,10 @@ export class AttemptRunner {
 
   constructor(deps: AttemptRunnerDeps) {
     this.#deps = deps;
-    const { clock, tuning, adapter } = deps;
+    const { clock, tuning, adapter, metrics } = deps;
     this.#attemptDeps = {
       clock,
+      metrics,
       limits: tuning,
       abortWaitMs: tuning.abortWaitMs,
       abortRepeatMs: tuning.abortRepeatMs,

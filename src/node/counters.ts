@@ -1,57 +1,32 @@
-import type { CacheMirrorStatus } from './node-status.ts';
-
-/** What is counted, by the name its metric has. */
-const COUNTER_NAMES = {
-  attemptsStarted: 'attempts_started_total',
-  attemptsCompleted: 'attempts_completed_total',
-  attemptsFailed: 'attempts_failed_total',
-  attemptsAborted: 'attempts_aborted_total',
-  attemptsRefused: 'attempts_refused_total',
-  promptTokens: 'prompt_tokens_total',
-  cachedTokens: 'cached_tokens_total',
-  completionTokens: 'completion_tokens_total',
-  engineStarts: 'engine_starts_total',
-  engineExits: 'engine_exits_total',
-  loadReports: 'load_reports_total',
-  loadPollsFailed: 'load_polls_failed_total',
-  probesFailed: 'probes_failed_total',
-  linksLost: 'links_lost_total',
-  settlementsDropped: 'settlements_dropped_total',
+/** What is counted: its metric, and what it means. */
+const NAMED = {
+  attemptsStarted: ['attempts_started_total', 'Attempts given to the engine.'],
+  attemptsCompleted: ['attempts_completed_total', 'Attempts whose answer was whole.'],
+  attemptsFailed: ['attempts_failed_total', 'Attempts that failed.'],
+  attemptsAborted: ['attempts_aborted_total', 'Attempts that were stopped.'],
+  attemptsRefused: ['attempts_refused_total', 'Attempts that were not let in.'],
+  promptTokens: ['prompt_tokens_total', 'Prompt tokens of ended attempts.'],
+  cachedTokens: ['cached_tokens_total', 'Of them, those that were cached.'],
+  completionTokens: ['completion_tokens_total', 'Tokens that were made.'],
+  engineStarts: ['engine_starts_total', 'Starts of the engine by this daemon.'],
+  engineExits: ['engine_exits_total', 'Ends of it that were not asked for.'],
+  loadReports: ['load_reports_total', 'Load reports that were sent.'],
+  loadPollsFailed: ['load_polls_failed_total', 'Times the engine did not tell its load.'],
+  probesFailed: ['probes_failed_total', 'Health probes that failed.'],
+  linksLost: ['links_lost_total', 'Links to gateways that broke.'],
+  settlementsDropped: ['settlements_dropped_total', 'Counts that no gateway acknowledged and that had to be forgotten.'],
 } as const;
 
-type CounterKey = keyof typeof COUNTER_NAMES;
+type CounterKey = keyof typeof NAMED;
 
-const COUNTER_KEYS = Object.keys(COUNTER_NAMES) as CounterKey[];
+export const COUNTERS: readonly { readonly key: CounterKey; readonly name: string; readonly help: string }[] = (Object.keys(NAMED) as CounterKey[]).map((key) => {
+  const [name, help] = NAMED[key];
+  return { key, name, help };
+});
 
 /** What the daemon has done since it started: plain numbers, read when somebody asks. */
 export type NodeCounters = Record<CounterKey, number>;
 
 export function zeroCounters(): NodeCounters {
-  return Object.fromEntries(COUNTER_KEYS.map((key) => [key, 0])) as NodeCounters;
-}
-
-/** What stands at the moment of the scrape. */
-export interface NodeGauges {
-  readonly attemptsInFlight: number;
-  readonly linksConnected: number;
-  readonly settlementsPending: number;
-  readonly cacheMirror: CacheMirrorStatus;
-  readonly isReady: boolean;
-}
-
-/** Prometheus text. */
-export function metricsText(counters: Readonly<NodeCounters>, gauges: NodeGauges): string {
-  const lines: string[] = [];
-  const add = (name: string, type: 'counter' | 'gauge', value: number): void => {
-    lines.push(`# TYPE meridian_node_${name} ${type}`, `meridian_node_${name} ${value}`);
-  };
-  for (const key of COUNTER_KEYS) add(COUNTER_NAMES[key], 'counter', counters[key]);
-  add('attempts_in_flight', 'gauge', gauges.attemptsInFlight);
-  add('links_connected', 'gauge', gauges.linksConnected);
-  add('settlements_pending', 'gauge', gauges.settlementsPending);
-  add('mirror_blocks', 'gauge', gauges.cacheMirror.blocks);
-  add('mirror_predicted_tokens_total', 'counter', Math.round(gauges.cacheMirror.predictedTokens));
-  add('mirror_reported_tokens_total', 'counter', gauges.cacheMirror.reportedTokens);
-  add('ready', 'gauge', gauges.isReady ? 1 : 0);
-  return `${lines.join('\n')}\n`;
+  return Object.fromEntries(COUNTERS.map(({ key }) => [key, 0])) as NodeCounters;
 }

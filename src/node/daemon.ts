@@ -2,17 +2,20 @@ import type { Cancel, Clock, Logger, Rng } from '../core/index.ts';
 import type { StateMessage } from '../link/index.ts';
 import { EngineClient } from '../engine/index.ts';
 import { AttemptRunner } from './attempt-runner.ts';
-import { metricsText, zeroCounters } from './counters.ts';
-import { EngineProcess } from './engine-process.ts';
+import { zeroCounters } from './counters.ts';
+import type { EngineProcess } from './engine-process.ts';
 import { EngineSense } from './engine-sense.ts';
 import { EngineWatch, type EngineState } from './engine-watch.ts';
 import { GatewayLinks } from './gateway-links.ts';
+import { GpuWatch } from './gpu-watch.ts';
 import { helloMessage, replicaIds } from './hello.ts';
 import { LinkSession, type TakenLoad } from './link-session.ts';
 import { LoadPoll } from './load-poll.ts';
 import { LocalServer } from './local-server.ts';
 import { requireLoopback } from './loopback.ts';
 import { makeAdapter } from './make-adapter.ts';
+import { makeProcess } from './make-process.ts';
+import { NodeMetrics, type NodeGauges } from './node-metrics.ts';
 import type { NodeStatus } from './node-status.ts';
 import { PrefixPublisher } from './prefix-publisher.ts';
 import { NODE_TUNING, type NodeDaemonOptions, type NodeTuning } from './options.ts';
@@ -41,6 +44,8 @@ export class NodeDaemon {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #counters = zeroCounters();
+  readonly #metrics = new NodeMetrics();
+  readonly #gpus: GpuWatch;
   readonly #client: EngineClient;
   readonly #watch: EngineWatch;
   readonly #sense: EngineSense;
@@ -78,7 +83,8 @@ export class NodeDaemon {
     );
     const canary = { clock, log, client, adapter, model: String(options.models[0]), options: options.canary };
     this.#sense = new EngineSense({ canary, silentMs: tuning.silentMs, inFlight: () => this.#runner.inFlight }, () => this.#onServing());
-    this.#process = this.#makeProcess(deps);
+    this.#process = makeProcess(engine, tuning.stopGraceMs, counters, this.#watch, deps);
+    this.#gpus = new GpuWatch({ program: tuning.gpuProgram, everyMs: tuning.gpuMs, clock, log }, () => this.#onServing());
     this.#prefixes = new PrefixPublisher(clock, options.link.prefixMs, () => this.#replicas().length, () => this.#links);
     this.#runner = new AttemptRunner({
       clock,
@@ -86,6 +92,7 @@ export class NodeDaemon {
       client,
       adapter,
       counters,
+      metrics: this.#metrics,
       tuning,
       rankOf: (replica) => {
         const rank = this.#replicas().indexOf(replica);
@@ -115,7 +122,7 @@ export class NodeDaemon {
     this.#links = new GatewayLinks({ urls, credentials, max: tuning.gatewaysMax, renewMs: tuning.renewMs, clock, log, open: (url) => this.#openSession(url, deps) });
     this.#local = new LocalServer({
       notReady: () => this.#notReady(),
-      metrics: () => metricsText(counters, this.#gauges()),
+      metrics: () => this.#metrics.text(counters, this.#gauges()),
       status: () => this.status(),
       drain: () => void this.drain(),
       resume: () => this.resume(),
@@ -134,6 +141,7 @@ export class NodeDaemon {
     this.#log.info({ node: this.#options.node.id, host, port: this.#localPort }, 'node daemon listens');
     if (this.#process === null) this.#watch.start();
     else this.#process.start();
+    this.#gpus.start();
     this.#links.start();
   }
 
@@ -185,6 +193,7 @@ export class NodeDaemon {
       attemptsInFlight: this.#runner.inFlight,
       loads: [...this.#loads.values()].map(({ load }) => load),
       gateways: [...this.#links].map((session) => session.status()),
+      gpus: this.#gpus.facts,
       cacheMirror: { blocks: this.#prefixes.blocks, ...this.#prefixes.accuracy },
       counters: { ...this.#counters },
     };
@@ -196,27 +205,12 @@ export class NodeDaemon {
     this.#prefixes.close();
     this.#watch.stop();
     this.#sense.stop();
+    this.#gpus.stop();
     this.#runner.stopAll('closing');
     await this.#runner.idle();
     this.#links.close();
     await Promise.all([this.#local.close(), this.#process?.stop()]);
     await this.#client.close();
-  }
-
-  #makeProcess(deps: NodeDaemonDeps): EngineProcess | null {
-    const { command, cwd, env, restart } = this.#options.engine;
-    if (command === undefined) return null;
-    const { stopGraceMs } = this.#tuning;
-    return new EngineProcess({ command, cwd, env, restart, stopGraceMs }, deps, {
-      onStarted: () => {
-        this.#counters.engineStarts += 1;
-        this.#watch.processStarted();
-      },
-      onExited: (reason) => {
-        this.#counters.engineExits += 1;
-        this.#watch.processExited(reason);
-      },
-    });
   }
 
   #openSession(url: string, deps: NodeDaemonDeps): LinkSession {
@@ -268,6 +262,7 @@ export class NodeDaemon {
     const { kind, reason } = this.#watch.state;
     const doubt = kind === 'ready' ? this.#sense.doubt() : null;
     if (doubt !== null) return doubt;
+    if (this.#gpus.fault !== null) return { type: 'state', state: 'unhealthy', reason: this.#gpus.fault };
     if (this.#isDraining && kind === 'ready') return { type: 'state', state: 'draining', reason: 'the node is being drained' };
     return { type: 'state', state: kind, reason };
   }
@@ -278,14 +273,17 @@ export class NodeDaemon {
     return this.#links.connected === 0 ? 'no gateway is linked' : null;
   }
 
-  #gauges(): Parameters<typeof metricsText>[1] {
-    const sessions = [...this.#links];
+  #gauges(): NodeGauges {
+    const { gateways, cacheMirror, gpus } = this.status();
+    const { credentials } = this.#options;
     return {
       attemptsInFlight: this.#runner.inFlight,
-      cacheMirror: { blocks: this.#prefixes.blocks, ...this.#prefixes.accuracy },
-      linksConnected: this.#links.connected,
-      settlementsPending: sessions.reduce((sum, session) => sum + session.settlementsPending, 0),
+      gateways,
+      cacheMirror,
+      gpus,
       isReady: this.#notReady() === null,
+      loads: [...this.#loads.values()].map(({ load }) => ({ replica: this.#replicas()[load.rank] ?? String(load.rank), load })),
+      certificateExpiresAtMs: credentials.kind === 'token' ? null : credentials.identity.expiresAtMs,
     };
   }
 

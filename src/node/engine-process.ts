@@ -23,6 +23,8 @@ type State =
   | { readonly kind: 'stopped' };
 
 const LOGGED_CHARS_MAX = 4_000;
+/** Of its output, told when it ends. */
+const LAST_CHARS = 2_000;
 
 /**
  * The engine as a child of this daemon: started without a shell in a process group of its own, started again with
@@ -37,6 +39,8 @@ export class EngineProcess {
   #state: State = { kind: 'stopped' };
   /** Ends in a row without a lasting run between them. */
   #failures = 0;
+  /** The end of what the run has written. */
+  #lastWords = '';
   readonly #killAtExit = (): void => this.#kill('SIGKILL');
 
   constructor(options: EngineProcessOptions, deps: { clock: Clock; rng: Rng; log: Logger }, events: EngineProcessEvents) {
@@ -86,9 +90,13 @@ export class EngineProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#state = { kind: 'running', child, readyAtMs: null };
+    this.#lastWords = '';
     this.#log.info({ pid: child.pid, program }, 'the engine was started');
     for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (text: Buffer) => this.#log.debug({ text: text.toString('utf8', 0, LOGGED_CHARS_MAX).trimEnd() }, 'engine'));
+      stream.on('data', (text: Buffer) => {
+        this.#lastWords = `${this.#lastWords}${text.toString('utf8')}`.slice(-LAST_CHARS);
+        this.#log.debug({ text: text.toString('utf8', 0, LOGGED_CHARS_MAX).trimEnd() }, 'engine');
+      });
     }
     child.once('error', (error) => {
       if (child.pid === undefined) this.#exited(child, `could not be started: ${error.message}`);
@@ -109,7 +117,7 @@ export class EngineProcess {
     this.#state = { kind: 'waiting', cancel: this.#clock.after(delayMs, () => this.#spawn()) };
     const inARow = this.#failures > 1 ? `, ${this.#failures} times in a row` : '';
     const reason = `the engine ${how}${inARow}; it is started again in ${Math.round(delayMs)} ms`;
-    this.#log.warn({ failures: this.#failures, retryMs: Math.round(delayMs) }, reason);
+    this.#log.warn({ failures: this.#failures, retryMs: Math.round(delayMs), output: this.#lastWords.trimEnd() }, reason);
     this.#events.onExited(reason);
   }
 

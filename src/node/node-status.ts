@@ -2,6 +2,7 @@ import type { StateMessage } from '../link/index.ts';
 import type { EngineLoad } from '../engine/index.ts';
 import type { MirrorAccuracy } from '../prefix/index.ts';
 import type { NodeCounters } from './counters.ts';
+import type { GpuFacts } from './gpu-watch.ts';
 
 /** How a node stands, for people: what `GET /status` answers. */
 export interface NodeStatus {
@@ -21,6 +22,8 @@ export interface NodeStatus {
   readonly attemptsInFlight: number;
   readonly loads: readonly EngineLoad[];
   readonly gateways: readonly GatewayStatus[];
+  /** Empty where there are none, or nothing tells of them. */
+  readonly gpus: readonly GpuFacts[];
   readonly cacheMirror: CacheMirrorStatus;
   readonly counters: Readonly<NodeCounters>;
 }

@@ -108,6 +108,9 @@ export interface NodeTuning {
   readonly gatewaysMax: number;
   /** Between two looks at whether the certificate is to be renewed. */
   readonly renewMs: number;
+  /** What tells of GPUs, and how often it is asked. */
+  readonly gpuProgram: string;
+  readonly gpuMs: number;
 }
 
 export const NODE_TUNING: NodeTuning = {
@@ -129,6 +132,8 @@ export const NODE_TUNING: NodeTuning = {
   stopGraceMs: 10_000,
   gatewaysMax: 64,
   renewMs: 30_000,
+  gpuProgram: 'nvidia-smi',
+  gpuMs: 10_000,
 };
 
 /** Thrown for options that no daemon may run with. */

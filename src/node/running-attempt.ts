@@ -3,8 +3,10 @@ import { EngineAttempt, type EngineAttemptDeps, type EngineAttemptEnd } from '..
 import type { NodeStream, OpenHead, SettledMessage } from '../link/index.ts';
 import type { AttemptFailure, Settlement } from '../openai/index.ts';
 import type { MirroredAttempt } from '../prefix/index.ts';
+import type { NodeMetrics } from './node-metrics.ts';
 
 export interface RunningAttemptDeps extends EngineAttemptDeps {
+  readonly metrics: Pick<NodeMetrics, 'sawFirstToken' | 'sawTokens'>;
   /** Something came from the engine. */
   onProgress(): void;
   /** No connection to the engine could be had, or it broke before an answer. */
@@ -29,6 +31,8 @@ export class RunningAttempt {
   readonly #deps: RunningAttemptDeps;
   readonly #onEnd: OnAttemptEnd;
   readonly #cancelDeadline: Cancel;
+  readonly #startedMs: number;
+  #firstTokenMs: number | null = null;
   #stopReason: StopReason = 'cancelled';
 
   constructor(stream: NodeStream, { attempt }: OpenHead, mirrored: MirroredAttempt | null, deps: RunningAttemptDeps, onEnd: OnAttemptEnd) {
@@ -37,10 +41,12 @@ export class RunningAttempt {
     this.#id = attempt.id;
     this.#deps = deps;
     this.#onEnd = onEnd;
+    this.#startedMs = deps.clock.now();
     this.raw = new EngineAttempt(attempt, deps, {
       onBytes: () => deps.onProgress(),
       onHead: (status, headers) => stream.head(status, passedHeaders(headers)),
       onData: (bytes, news) => {
+        this.#seen(attempt.streamed);
         stream.data(bytes, news);
         mirrored?.answered(bytes);
       },
@@ -60,8 +66,17 @@ export class RunningAttempt {
     this.raw.stop();
   }
 
+  /** Of answers in one piece the first token is not seen. */
+  #seen(isStreamed: boolean): void {
+    if (!isStreamed || this.#firstTokenMs !== null || !this.raw.hasBegun) return;
+    this.#firstTokenMs = this.#deps.clock.now();
+    this.#deps.metrics.sawFirstToken(this.#firstTokenMs - this.#startedMs);
+  }
+
   #end(end: EngineAttemptEnd): void {
     this.#cancelDeadline();
+    const tokens = end.settlement.usage?.completionTokens;
+    if (end.kind === 'whole' && this.#firstTokenMs !== null && tokens !== undefined) this.#deps.metrics.sawTokens(tokens - 1, this.#deps.clock.now() - this.#firstTokenMs);
     this.#mirrored?.ended(end.settlement.usage);
     switch (end.kind) {
       case 'whole':

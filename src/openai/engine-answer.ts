@@ -61,6 +61,11 @@ export class EngineAnswer implements Dispatcher.DispatchHandler {
     this.#splitter = new SseSplitter(limits.eventBytesMax);
   }
 
+  /** Whether it has more in it than its opening. */
+  get hasBegun(): boolean {
+    return this.#frames > 0;
+  }
+
   /** What the attempt has come to so far. */
   get settlement(): Settlement {
     return { usage: this.#usage, counted: this.#counted, frames: this.#frames };

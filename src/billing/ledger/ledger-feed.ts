@@ -28,6 +28,11 @@ export class LedgerFeed {
     });
   }
 
+  /** The ledger did not take the journal's newest lines when it was last tried. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
   /** Resolves once the ledger has what was given to the journal until now. Rejects when it cannot take it. */
   async catchUp(): Promise<void> {
     const { ledger, journal, clock, log } = this.#options;
