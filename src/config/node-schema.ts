@@ -68,6 +68,7 @@ export const NodeSchema = Type.Object(
     }),
     canary: section('Questions of our own to the engine, to see whether its answers make sense.', {
       tokens: count('Tokens one asks for; 0: there are none.', { default: 64, minimum: 0 }),
+      prompt_tokens: count('Length of the prompt of the first one after a start, about; at most half of the context.', { default: 2_048 }),
       every_ms: milliseconds('Between two while all is well. A first one passes before the node is ready.', 60_000),
       again_ms: milliseconds('After one that failed, or that a busy engine did not answer.', 2_000),
       timeout_ms: milliseconds('What one may take.', 60_000),

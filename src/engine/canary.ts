@@ -6,6 +6,8 @@ import { implausibility } from './plausible-text.ts';
 export interface CanaryOptions {
   /** Tokens it asks for; 0: there is none. */
   readonly tokens: number;
+  /** Length of the first one's prompt, about: a start is over only once a prompt of a real length was answered. */
+  readonly promptTokens: number;
   readonly everyMs: number;
   /** After one that failed, or that told nothing. */
   readonly againMs: number;
@@ -25,11 +27,13 @@ interface CanaryDeps {
 export type CanaryVerdict = { readonly kind: 'untried' | 'passed' } | { readonly kind: 'failed'; readonly reason: string };
 
 /** Canaries as the configuration has them by default. */
-export const CANARY_DEFAULTS: CanaryOptions = { tokens: 64, everyMs: 60_000, againMs: 2_000, timeoutMs: 60_000 };
+export const CANARY_DEFAULTS: CanaryOptions = { tokens: 64, promptTokens: 2_048, everyMs: 60_000, againMs: 2_000, timeoutMs: 60_000 };
 
 const PATH = '/v1/chat/completions';
 const QUESTION =
   'Explain in plain words, as for a curious reader, how ships found their way across the open sea before there were satellites: stars, compasses, clocks, charts, currents and birds.';
+/** About four bytes of English are a token. */
+const BYTES_PER_TOKEN = 4;
 /** One bad answer may be chance. */
 const FAILURES_MIN = 2;
 
@@ -91,7 +95,8 @@ export class Canary {
   async #fault(): Promise<string | null | undefined> {
     const { client, adapter, model, options, clock } = this.#deps;
     const id = `canary_${ulid(clock.wallMs())}`;
-    const asked = { model, messages: [{ role: 'user', content: QUESTION }], max_tokens: options.tokens, temperature: 0 };
+    const content = this.#verdict.kind === 'untried' ? withPreface(QUESTION, options.promptTokens) : QUESTION;
+    const asked = { model, messages: [{ role: 'user', content }], max_tokens: options.tokens, temperature: 0 };
     const terms = { id, replica: '', deadlineMs: options.timeoutMs, priority: 0, cacheSalt: '', streamed: false, usageAsked: false, continuable: false, resume: null };
     try {
       const body: unknown = JSON.parse(adapter.prepareBody(PATH, Buffer.from(JSON.stringify(asked)), terms, 0).toString());
@@ -118,6 +123,18 @@ export class Canary {
     this.#verdict = verdict;
     this.#onChange();
   }
+}
+
+/** The question behind so many tokens of other text, no part of which is like another. */
+function withPreface(question: string, tokens: number): string {
+  const lines: string[] = [];
+  let bytes = question.length;
+  for (let n = 1; bytes < tokens * BYTES_PER_TOKEN; n += 1) {
+    const line = `Entry ${n} of the log: the wind stood at ${(n * 37) % 360} degrees, we made ${(n * 7) % 19} knots, and the glass showed ${980 + ((n * 11) % 50)}.`;
+    lines.push(line);
+    bytes += line.length + 1;
+  }
+  return [...lines, question].join('\n');
 }
 
 function faultOf(answer: string): string | null {

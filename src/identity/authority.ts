@@ -1,23 +1,13 @@
-import 'reflect-metadata';
 import { createHash, createPrivateKey, randomBytes, webcrypto, X509Certificate, type KeyObject } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import {
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  Pkcs10CertificateRequest,
-  SubjectAlternativeNameExtension,
-  X509CertificateGenerator,
-  type JsonGeneralName,
-} from '@peculiar/x509';
+import type { ExtendedKeyUsage, JsonGeneralName, Pkcs10CertificateRequest } from '@peculiar/x509';
 import { dateOf, MeridianError } from '../core/index.ts';
 import { readIfThere, writeDurably } from '../store/index.ts';
 import { KEY_ALGORITHM, newKeyPair, privateKeyPem } from './key-pair.ts';
 import { gatewayName, nodeNames, type NodeIdentity } from './node-identity.ts';
+import { x509 } from './x509.ts';
 
 /** Milliseconds since the epoch. */
 export interface Validity {
@@ -38,6 +28,7 @@ export async function initAuthority(directory: string, nowMs: number): Promise<A
     if (readIfThere(join(directory, file)) === null) continue;
     throw new MeridianError('conflict', { message: `${join(directory, file)} is there already: a second authority would shut out every node that has joined. Remove it if that is wanted.` });
   }
+  const { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, X509CertificateGenerator } = await x509();
   const keys = await newKeyPair();
   const certificate = await X509CertificateGenerator.createSelfSigned({
     serialNumber: newSerial(),
@@ -91,6 +82,7 @@ export class Authority {
   async certifyNode(request: string, identity: NodeIdentity, issuedAtMs: number, expiresAtMs: number): Promise<string> {
     const parsed = await readRequest(request);
     const names = nodeNames(identity, issuedAtMs).map((value): JsonGeneralName => ({ type: 'url', value }));
+    const { ExtendedKeyUsage } = await x509();
     return this.#issue(parsed, names, ExtendedKeyUsage.clientAuth, { fromMs: issuedAtMs - SKEW_MS, toMs: expiresAtMs });
   }
 
@@ -98,10 +90,12 @@ export class Authority {
   async certifyGateway(request: string, gateway: string, hosts: readonly string[], issuedAtMs: number, expiresAtMs: number): Promise<string> {
     const parsed = await readRequest(request);
     const names = [{ type: 'url', value: gatewayName(gateway) } as const, ...hosts.map((value): JsonGeneralName => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value }))];
+    const { ExtendedKeyUsage } = await x509();
     return this.#issue(parsed, names, ExtendedKeyUsage.serverAuth, { fromMs: issuedAtMs - SKEW_MS, toMs: expiresAtMs });
   }
 
   async #issue(request: Pkcs10CertificateRequest, names: JsonGeneralName[], usage: ExtendedKeyUsage, { fromMs, toMs }: Validity): Promise<string> {
+    const { BasicConstraintsExtension, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension, SubjectAlternativeNameExtension, X509CertificateGenerator } = await x509();
     const certificate = await X509CertificateGenerator.create({
       serialNumber: newSerial(),
       subject: request.subject,
@@ -128,8 +122,9 @@ export function pinOf({ publicKey }: X509Certificate): string {
 }
 
 async function readRequest(pem: string): Promise<Pkcs10CertificateRequest> {
+  const { Pkcs10CertificateRequest: Request } = await x509();
   try {
-    const request = new Pkcs10CertificateRequest(pem);
+    const request = new Request(pem);
     if (await request.verify()) return request;
   } catch {
     // Said below.

@@ -1,6 +1,5 @@
-import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
-import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
+import { x509 } from './x509.ts';
 
 /** ECDSA over P-256: what every TLS stack speaks, and small. */
 export const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -22,6 +21,7 @@ export interface CertificateRequest {
 }
 
 export async function newCertificateRequest(): Promise<CertificateRequest> {
+  const { Pkcs10CertificateRequestGenerator } = await x509();
   const keys = await newKeyPair();
   // The authority decides what the bearer is called.
   const request = await Pkcs10CertificateRequestGenerator.create({ name: 'CN=Meridian', keys, signingAlgorithm: KEY_ALGORITHM });

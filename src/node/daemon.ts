@@ -81,7 +81,7 @@ export class NodeDaemon {
         onStartTimeout: () => this.#process?.abandon(),
       },
     );
-    const canary = { clock, log, client, adapter, model: String(options.models[0]), options: options.canary };
+    const canary = { clock, log, client, adapter, model: String(options.models[0]), options: canaryWithin(options) };
     this.#sense = new EngineSense({ canary, silentMs: tuning.silentMs, inFlight: () => this.#runner.inFlight }, () => this.#onServing());
     this.#process = makeProcess(engine, tuning.stopGraceMs, counters, this.#watch, deps);
     this.#gpus = new GpuWatch({ program: tuning.gpuProgram, everyMs: tuning.gpuMs, clock, log }, () => this.#onServing());
@@ -291,4 +291,9 @@ export class NodeDaemon {
   #replicas(): string[] {
     return replicaIds(this.#options.node.id, this.#watch.info);
   }
+}
+
+/** A prompt that leaves room for its answer. */
+function canaryWithin({ canary, contextTokens }: NodeDaemonOptions): NodeDaemonOptions['canary'] {
+  return { ...canary, promptTokens: Math.min(canary.promptTokens, Math.floor(contextTokens / 2)) };
 }

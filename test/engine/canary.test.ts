@@ -41,6 +41,10 @@ describe('a canary', () => {
     clock.advance(1_000);
     await settle();
     expect(asked.length).toBe(2);
+    // A start is over once a prompt of a real length was answered; later ones are short.
+    const lengths = asked.map((body) => JSON.stringify(body).length);
+    expect(lengths[0]).toBeGreaterThan(2_048 * 4);
+    expect(lengths[1]).toBeLessThan(500);
     expect(changes()).toBe(1);
   });
 

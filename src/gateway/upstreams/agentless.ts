@@ -93,7 +93,7 @@ export class AgentlessReplica implements Upstream {
     const identity = { id, node: id, region, engine: options.engine, models, contextTokens, runningMax: maxRunning, kvTokens: options.kvTokens ?? null, continuation };
     const pace = { ...bounds.pace, prefillTokensPerS: options.prefillTokensPerS };
     this.replica = new Replica(identity, this, bounds.health, deps.rng, pace);
-    const canary = { ...CANARY_DEFAULTS, tokens: options.canaryTokens };
+    const canary = { ...CANARY_DEFAULTS, tokens: options.canaryTokens, promptTokens: Math.min(CANARY_DEFAULTS.promptTokens, Math.floor(contextTokens / 2)) };
     this.#canary = new Canary({ ...deps, client: this.#client, adapter: this.#adapter, model: String(models[0]), options: canary }, () => this.#judge());
     this.#stopTelling = deps.clock.every(MIRROR_MS, () => this.#tellChanges());
     this.#stopPolling = deps.clock.every(options.pollMs, () => void this.#poll());
