@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { MeridianError, type RateLimits } from '../core/index.ts';
+import { MeridianError, MINUTE_MS, type RateLimits } from '../core/index.ts';
 import { MinuteWindow } from './minute-window.ts';
 
 /** Something whose requests are limited together. */
@@ -41,7 +41,6 @@ interface Entered extends Watched {
 }
 
 const CONCURRENT_RETRY_MS = 1_000;
-const MINUTE_MS = 60_000;
 
 /**
  * Requests and tokens per minute, and requests at once, of scopes that a request belongs to together. A window slides: within any

@@ -1,10 +1,9 @@
 import { PriceBook, priceBookFaults, priceRows, type PriceRow, type PriceTier } from '../billing/index.ts';
 import { ConfigError, loadPrices } from '../config/index.ts';
-import { costOf, instantMs, usdText, type NanoUsdPerMTok } from '../core/index.ts';
+import { instantMs, perMillion, usdText, type NanoUsdPerMTok } from '../core/index.ts';
 import { EXIT, UsageError, type Command, type CommandWords } from './command.ts';
 
 const TIERS: readonly PriceTier[] = ['standard', 'priority', 'batch'];
-const MILLION = 1_000_000;
 
 /** Checks a price book, and tells which of its prices holds at an instant. */
 export const pricesCommand: Command = {
@@ -55,7 +54,7 @@ function priceAt(instant: string, words: CommandWords): number {
 }
 
 function usd(price: NanoUsdPerMTok): string {
-  return `$${usdText(costOf(MILLION, price))}`;
+  return `$${usdText(perMillion(price))}`;
 }
 
 /** Tells each fault; their number. */

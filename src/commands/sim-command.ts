@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../core/index.ts';
 import { gatewayDefaults } from '../config/index.ts';
 import {
   compression,
@@ -16,7 +17,6 @@ import {
 import { EXIT, UsageError, type Command, type CommandWords } from './command.ts';
 import { fleetText } from './fleet-text.ts';
 
-const MINUTE_MS = 60_000;
 /** The pace is found by samples of five minutes, and of more for small fleets. */
 const SAMPLE_REPLICA_MINUTES = 480;
 

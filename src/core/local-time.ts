@@ -1,3 +1,4 @@
+import { DAY_MS, SECOND_MS } from './durations.ts';
 export const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 export type Weekday = (typeof WEEKDAYS)[number];
 
@@ -15,7 +16,6 @@ export interface LocalTime {
   readonly minute: number;
 }
 
-const DAY_MS = 86_400_000;
 const INSTANT = /^(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,3})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
@@ -26,6 +26,13 @@ export function instantMs(text: string): number | null {
   const [, year, month, day] = match;
   const midnightMs = Date.UTC(Number(year), Number(month) - 1, Number(day));
   return dayOf(midnightMs).date === `${year}-${month}-${day}` ? Date.parse(text) : null;
+}
+
+/** Whole seconds since the epoch, as OpenAI's shapes have them. */
+export function epochSeconds(wallMs: number): number;
+export function epochSeconds(wallMs: number | null): number | null;
+export function epochSeconds(wallMs: number | null): number | null {
+  return wallMs === null ? null : Math.floor(wallMs / SECOND_MS);
 }
 
 /** For libraries that want one. */

@@ -45,3 +45,8 @@ export function usdText(amount: FemtoUsd): string {
   const fraction = digits.slice(-FEMTO_DIGITS).replace(/0+$/, '').padEnd(2, '0');
   return `${amount < 0n ? '-' : ''}${digits.slice(0, -FEMTO_DIGITS)}.${fraction}`;
 }
+
+/** What a million tokens cost at a price, as price lists have it. */
+export function perMillion(price: NanoUsdPerMTok): FemtoUsd {
+  return costOf(1_000_000, price);
+}

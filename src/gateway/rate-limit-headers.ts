@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../core/index.ts';
 import type { LimitStanding, LimitView } from '../admission/index.ts';
 
 /** The headers by which OpenAI's clients know how their limits stand: of the tightest one of each kind. */
@@ -16,7 +17,6 @@ function headersOf(name: string, standing: LimitStanding | null): Record<string,
 }
 
 const SECOND_MS = 1_000;
-const MINUTE_MS = 60_000;
 
 /** As OpenAI writes it: 20ms, 1s, 6m0s. */
 export function duration(ms: number): string {

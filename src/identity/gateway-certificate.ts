@@ -1,5 +1,5 @@
 import type { SecureContextOptions } from 'node:tls';
-import type { Cancel, Clock, Logger } from '../core/index.ts';
+import { DAY_MS, type Cancel, type Clock, type Logger } from '../core/index.ts';
 import type { Authority } from './authority.ts';
 import { newCertificateRequest } from './key-pair.ts';
 
@@ -12,7 +12,6 @@ export interface GatewayCertificateOptions {
   readonly log: Logger;
 }
 
-const DAY_MS = 86_400_000;
 const LIFETIME_MS = 7 * DAY_MS;
 
 /** The certificate that a gateway makes for its own fleet listener: a new one, with a new key, every day. It is kept in memory only. */

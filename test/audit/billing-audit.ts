@@ -1,5 +1,5 @@
 import { chargeOf, chargeTotal, type UsageRecord } from '../../src/billing/index.ts';
-import { sumOf, usdText, type FemtoUsd, type Rng } from '../../src/core/index.ts';
+import { parseUsd, sumOf, usdText, type Rng } from '../../src/core/index.ts';
 import { NO_FAULTS } from '../../src/sim/index.ts';
 import type { Asking } from '../support/asking.ts';
 import { expectedCharge } from '../support/expected-charge.ts';
@@ -137,7 +137,7 @@ async function booksOf(fleet: TestFleet, found: readonly string[]): Promise<Omit
     records: usdText(sumOf(records.map((record) => chargeTotal(chargeOf(record.usage, record.price))))),
     usage: usdText(sumOf(usage.map(({ amount }) => amount))),
     balances: usdText(sumOf(balances.map(({ unbilled }) => unbilled))),
-    invoices: usdText(sumOf(invoices.map(femto))),
+    invoices: usdText(sumOf(invoices.map((text) => parseUsd(text) ?? sumOf([])))),
   };
   for (const [by, amount] of Object.entries(usd)) if (amount !== usd.records) differences.push(`by ${by} it is $${amount}, by record $${usd.records}`);
   const charged = records.reduce((sum, record) => sum + record.usage.completionTokens, 0);
@@ -163,9 +163,4 @@ async function journalRecords({ journal }: TestFleet['gateway']): Promise<UsageR
     records.push(...entries.map(({ record }) => record));
     if (!hasMore) return records;
   }
-}
-
-function femto(text: string): FemtoUsd {
-  const [whole = '0', fraction = ''] = text.split('.');
-  return BigInt(whole + fraction.padEnd(15, '0')) as FemtoUsd;
 }

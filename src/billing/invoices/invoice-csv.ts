@@ -1,11 +1,10 @@
-import { usdText, type FemtoUsd } from '../../core/index.ts';
+import { nanoUsdPerMTok, perMillion, usdText, type FemtoUsd } from '../../core/index.ts';
 import type { Invoice } from './invoice.ts';
 
 const COLUMNS = ['kind', 'invoice', 'period', 'project', 'project_name', 'model', 'token_class', 'tier', 'window', 'month', 'price_id', 'quantity_tokens', 'usd_per_million_tokens', 'amount_usd', 'note'] as const;
 
 type Cells = Partial<Record<(typeof COLUMNS)[number], string>>;
 
-const MILLION = 1_000_000n;
 const CLASS_OF = { input: 'input', inputCached: 'input_cached', output: 'output' } as const;
 
 /**
@@ -29,7 +28,7 @@ export function invoiceCsv({ number, snapshot }: Invoice): string {
       month: line.month,
       price_id: line.priceRow ?? '',
       quantity_tokens: String(line.quantity),
-      usd_per_million_tokens: usdText((BigInt(line.unitPrice) * MILLION) as FemtoUsd),
+      usd_per_million_tokens: usdText(perMillion(nanoUsdPerMTok(line.unitPrice))),
       amount_usd: usdText(line.amount),
     })),
     step('rounding', rounding),

@@ -1,4 +1,4 @@
-import { costOf, instantText, nanoUsdPerMTok, opposite, sumOf, usdText, type FemtoUsd } from '../../core/index.ts';
+import { instantText, nanoUsdPerMTok, opposite, perMillion, sumOf, usdText, type FemtoUsd } from '../../core/index.ts';
 import { amountDue, type Invoice } from './invoice.ts';
 import type { InvoiceLine, TokenClass } from './invoice-snapshot.ts';
 import type { Party } from './party.ts';
@@ -32,7 +32,6 @@ export interface DocumentRow {
   readonly carried: string;
 }
 
-const MILLION = 1_000_000;
 const BASIS_POINTS_PER_PERCENT = 100;
 
 const CLASS_NAMES: Readonly<Record<TokenClass, string>> = { input: 'input tokens', inputCached: 'cached input tokens', output: 'output tokens' };
@@ -106,7 +105,7 @@ function rowOf({ model, tokenClass, tier, window, month, quantity, unitPrice, am
     description: `${model}, ${CLASS_NAMES[tokenClass]}`,
     detail: details.filter((detail) => detail !== null).join(' · '),
     quantity: grouped(quantity),
-    unitPrice: dollars(costOf(MILLION, nanoUsdPerMTok(unitPrice))),
+    unitPrice: dollars(perMillion(nanoUsdPerMTok(unitPrice))),
     amount: dollars(amount),
     carried: dollars(carried),
   };

@@ -1,4 +1,4 @@
-import { usdText } from '../../core/index.ts';
+import { epochSeconds, usdText } from '../../core/index.ts';
 import { amountDue, type Invoice } from './invoice.ts';
 
 /** The invoice for programs: amounts as exact dollars in text, times in seconds since the epoch. */
@@ -14,11 +14,11 @@ export function invoiceJson(invoice: Invoice) {
     period,
     position,
     currency: currency.toLowerCase(),
-    created_at: seconds(createdAtMs),
-    finalized_at: seconds(finalizedAtMs),
-    due_at: seconds(dueAtMs),
-    paid_at: seconds(paidAtMs),
-    voided_at: seconds(voidedAtMs),
+    created_at: epochSeconds(createdAtMs),
+    finalized_at: epochSeconds(finalizedAtMs),
+    due_at: epochSeconds(dueAtMs),
+    paid_at: epochSeconds(paidAtMs),
+    voided_at: epochSeconds(voidedAtMs),
     seller,
     buyer,
     lines: lines.map((line) => ({
@@ -40,11 +40,7 @@ export function invoiceJson(invoice: Invoice) {
     credits_usd: usdText(credits),
     total_usd: usdText(total),
     amount_due_usd: usdText(amountDue(invoice)),
-    credit_notes: creditNotes.map((note) => ({ id: note.id, number: note.number, amount_usd: usdText(note.amount), tax_usd: usdText(note.tax), credited_usd: usdText(note.credited), reason: note.reason, created_at: seconds(note.createdAtMs) })),
+    credit_notes: creditNotes.map((note) => ({ id: note.id, number: note.number, amount_usd: usdText(note.amount), tax_usd: usdText(note.tax), credited_usd: usdText(note.credited), reason: note.reason, created_at: epochSeconds(note.createdAtMs) })),
     footer,
   };
-}
-
-function seconds(atMs: number | null): number | null {
-  return atMs === null ? null : Math.floor(atMs / 1_000);
 }

@@ -1,4 +1,4 @@
-import { sql, type Kysely, type Selectable } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import { MeridianError, sumOf, type FemtoUsd } from '../../core/index.ts';
 import { chargeTotal } from '../prices/charge.ts';
 import type { BudgetReached } from '../holds/spending.ts';
@@ -7,7 +7,7 @@ import type { Budget, BudgetScope, BudgetState } from './billing-account.ts';
 import type { LedgerTables } from './ledger-tables.ts';
 import { monthStartMs, nextMonth } from './month.ts';
 import { tell } from './told.ts';
-import { chargeOfSums } from './token-sums.ts';
+import { chargeOfSums, sumsOf } from './token-sums.ts';
 
 const COLUMN_OF = { organization: 'organization', project: 'project', key: 'key_id' } as const satisfies Record<BudgetScope, string>;
 
@@ -67,13 +67,7 @@ export async function budgetState(db: Kysely<LedgerTables>, budget: Budget, mont
   if (isMonthly) rows = rows.where('rollups.start_ms', '>=', monthStartMs(month)).where('rollups.start_ms', '<', monthStartMs(nextMonth(month)));
   const sums = await rows
     .select(['meters.price_input', 'meters.price_input_cached', 'meters.price_output'])
-    .select(({ fn }) => [
-      fn.sum<number>('rollups.requests').as('requests'),
-      fn.sum<number>('rollups.prompt_tokens').as('prompt_tokens'),
-      fn.sum<number>('rollups.cached_tokens').as('cached_tokens'),
-      fn.sum<number>('rollups.completion_tokens').as('completion_tokens'),
-      sql<number>`0`.as('reasoning_tokens'),
-    ])
+    .select(sumsOf('rollups'))
     .groupBy('meters.id')
     .execute();
   return { budget, period: isMonthly ? month : 'total', spent: sumOf(sums.map((row) => chargeTotal(chargeOfSums(row, row)))) };

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { instantText, MeridianError, opposite, sumOf, usdText, type FemtoUsd } from '../../core/index.ts';
+import { DAY_MS, instantText, MeridianError, opposite, sumOf, usdText, type FemtoUsd } from '../../core/index.ts';
 import { chargedBy, splitCreditNote } from '../invoices/credit-note-split.ts';
 import { amountDue, type Invoice, type InvoiceStatus } from '../invoices/invoice.ts';
 import { snapshotText, type InvoiceSnapshot } from '../invoices/invoice-snapshot.ts';
@@ -12,7 +12,6 @@ import { isMonth, monthOf, monthStartMs, nextMonth } from './month.ts';
 import { balancesOf, entriesOf, post } from './posting.ts';
 import { tell } from './told.ts';
 
-const DAY_MS = 86_400_000;
 const NONE = 0n as FemtoUsd;
 
 /** What an act on an invoice is given. */

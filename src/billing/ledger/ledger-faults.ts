@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import { chargeTotal } from '../prices/charge.ts';
 import type { LedgerTables } from './ledger-tables.ts';
-import { chargeOfSums } from './token-sums.ts';
+import { chargeOfSums, sumsOf } from './token-sums.ts';
 
 /**
  * What does not add up, in words; empty when all does: each transaction sums to zero, each balance is the sum of its entries,
@@ -57,17 +57,8 @@ async function wrongPostings(db: Kysely<LedgerTables>): Promise<string[]> {
   const rows = await db
     .selectFrom('events')
     .innerJoin('meters', 'meters.id', 'events.meter')
-    .select(({ fn }) => [
-      'meters.organization',
-      'meters.price_input',
-      'meters.price_input_cached',
-      'meters.price_output',
-      fn.sum<number>('events.requests').as('requests'),
-      fn.sum<number>('events.prompt_tokens').as('prompt_tokens'),
-      fn.sum<number>('events.cached_tokens').as('cached_tokens'),
-      fn.sum<number>('events.completion_tokens').as('completion_tokens'),
-      fn.sum<number>('events.reasoning_tokens').as('reasoning_tokens'),
-    ])
+    .select(['meters.organization', 'meters.price_input', 'meters.price_input_cached', 'meters.price_output'])
+    .select(sumsOf('events'))
     .groupBy('meters.id')
     .execute();
   for (const row of rows) charged.set(row.organization, (charged.get(row.organization) ?? 0n) + chargeTotal(chargeOfSums(row, row)));

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { sumOf, type FemtoUsd } from '../../core/index.ts';
+import { DAY_MS, sumOf, type FemtoUsd } from '../../core/index.ts';
 import { NO_USAGE, type Usage } from '../../openai/index.ts';
 import type { JournalTail } from '../journal/journal-tail.ts';
 import { chargeOf, chargeTotal } from '../prices/charge.ts';
@@ -45,7 +45,6 @@ export interface Reconciliation {
 }
 
 const PAGE = 1_000;
-const DAY_MS = 86_400_000;
 
 /** Holds the counts of a day's requests against each other: what the gateway charged, what nodes counted, what engines reported. */
 export async function reconcile(db: Kysely<LedgerTables>, tail: Pick<JournalTail, 'record'>, day: string, fromMs: number): Promise<Reconciliation> {

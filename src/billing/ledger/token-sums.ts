@@ -1,3 +1,4 @@
+import { sql, type AliasedRawBuilder } from 'kysely';
 import { costOf, nanoUsdPerMTok } from '../../core/index.ts';
 import type { Charge } from '../prices/charge.ts';
 import type { MeterRow } from './ledger-tables.ts';
@@ -12,6 +13,13 @@ export interface TokenSums {
 }
 
 export const NO_TOKENS: TokenSums = { requests: 0, prompt_tokens: 0, cached_tokens: 0, completion_tokens: 0, reasoning_tokens: 0 };
+
+const COLUMNS = ['requests', 'prompt_tokens', 'cached_tokens', 'completion_tokens', 'reasoning_tokens'] as const;
+
+/** What a query selects to have them summed over its rows of `table`. */
+export function sumsOf(table: 'events' | 'rollups'): AliasedRawBuilder<number, keyof TokenSums>[] {
+  return COLUMNS.map((column) => sql<number>`sum(${sql.ref(`${table}.${column}`)})`.as(column));
+}
 
 export function addTokens(a: TokenSums, b: TokenSums): TokenSums {
   return {

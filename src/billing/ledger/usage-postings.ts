@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely';
-import { opposite, sumOf } from '../../core/index.ts';
+import { HOUR_MS, opposite, sumOf } from '../../core/index.ts';
 import { chargeOf, chargeTotal } from '../prices/charge.ts';
 import type { LedgerEvent } from './ledger-event.ts';
 import type { EventRow, LedgerTables } from './ledger-tables.ts';
@@ -9,7 +9,6 @@ import { post } from './posting.ts';
 import { sealEvents } from './seals.ts';
 import { addTokens, type TokenSums } from './token-sums.ts';
 
-const HOUR_MS = 3_600_000;
 /** SQLite binds at most 32,766 values in a statement. */
 const ROWS_MAX = 2_000;
 

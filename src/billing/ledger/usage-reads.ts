@@ -1,10 +1,10 @@
+import { MINUTE_MS } from '../../core/index.ts';
 import { sql, type Kysely } from 'kysely';
 import { addCharges, chargeTotal, NO_CHARGE, type Charge } from '../prices/charge.ts';
 import type { LedgerTables, MeterRow } from './ledger-tables.ts';
-import { addTokens, chargeOfSums, NO_TOKENS, type TokenSums } from './token-sums.ts';
+import { addTokens, chargeOfSums, NO_TOKENS, sumsOf, type TokenSums } from './token-sums.ts';
 import { USAGE_DIMENSIONS, type UsageDimension, type UsageQuery, type UsageSum } from './usage-query.ts';
 
-const MINUTE_MS = 60_000;
 
 const COLUMN_OF = {
   organization: 'organization',
@@ -47,30 +47,26 @@ function countedRows(db: Kysely<LedgerTables>, query: UsageQuery): Promise<Count
 }
 
 /** One row for each meter, at the beginning of the time. */
-function whole(db: Kysely<LedgerTables>, { fromMs, toMs, only }: UsageQuery): Promise<Counted[]> {
-  let rows = db
-    .selectFrom('meters')
-    .innerJoin('rollups', 'rollups.meter', 'meters.id')
-    .where('rollups.grain', '=', 'day')
-    .where('rollups.start_ms', '>=', fromMs)
-    .where('rollups.start_ms', '<', toMs);
-  for (const [column, values] of filters(only)) rows = rows.where(`meters.${column}`, 'in', values);
-  return rows
+function whole(db: Kysely<LedgerTables>, query: UsageQuery): Promise<Counted[]> {
+  return rollupsIn(db, query, 'day')
     .selectAll('meters')
-    .select(({ fn }) => [
-      sql<number>`${sql.lit(fromMs)}`.as('start_ms'),
-      fn.sum<number>('rollups.requests').as('requests'),
-      fn.sum<number>('rollups.prompt_tokens').as('prompt_tokens'),
-      fn.sum<number>('rollups.cached_tokens').as('cached_tokens'),
-      fn.sum<number>('rollups.completion_tokens').as('completion_tokens'),
-      fn.sum<number>('rollups.reasoning_tokens').as('reasoning_tokens'),
-    ])
+    .select(sql<number>`${sql.lit(query.fromMs)}`.as('start_ms'))
+    .select(sumsOf('rollups'))
     .groupBy('meters.id')
     .orderBy('meters.id')
     .execute();
 }
 
-function rollups(db: Kysely<LedgerTables>, { grain, fromMs, toMs, only }: UsageQuery): Promise<Counted[]> {
+function rollups(db: Kysely<LedgerTables>, query: UsageQuery): Promise<Counted[]> {
+  return rollupsIn(db, query, query.grain)
+    .selectAll('meters')
+    .select(['rollups.start_ms', 'rollups.requests', 'rollups.prompt_tokens', 'rollups.cached_tokens', 'rollups.completion_tokens', 'rollups.reasoning_tokens'])
+    .orderBy('rollups.start_ms')
+    .orderBy('meters.id')
+    .execute();
+}
+
+function rollupsIn(db: Kysely<LedgerTables>, { fromMs, toMs, only }: UsageQuery, grain: string) {
   let rows = db
     .selectFrom('meters')
     .innerJoin('rollups', 'rollups.meter', 'meters.id')
@@ -78,12 +74,7 @@ function rollups(db: Kysely<LedgerTables>, { grain, fromMs, toMs, only }: UsageQ
     .where('rollups.start_ms', '>=', fromMs)
     .where('rollups.start_ms', '<', toMs);
   for (const [column, values] of filters(only)) rows = rows.where(`meters.${column}`, 'in', values);
-  return rows
-    .selectAll('meters')
-    .select(['rollups.start_ms', 'rollups.requests', 'rollups.prompt_tokens', 'rollups.cached_tokens', 'rollups.completion_tokens', 'rollups.reasoning_tokens'])
-    .orderBy('rollups.start_ms')
-    .orderBy('meters.id')
-    .execute();
+  return rows;
 }
 
 function minutes(db: Kysely<LedgerTables>, { fromMs, toMs, only }: UsageQuery): Promise<Counted[]> {
@@ -92,14 +83,8 @@ function minutes(db: Kysely<LedgerTables>, { fromMs, toMs, only }: UsageQuery): 
   const start = sql<number>`events.at_ms - events.at_ms % ${sql.lit(MINUTE_MS)}`;
   return rows
     .selectAll('meters')
-    .select(({ fn }) => [
-      start.as('start_ms'),
-      fn.sum<number>('events.requests').as('requests'),
-      fn.sum<number>('events.prompt_tokens').as('prompt_tokens'),
-      fn.sum<number>('events.cached_tokens').as('cached_tokens'),
-      fn.sum<number>('events.completion_tokens').as('completion_tokens'),
-      fn.sum<number>('events.reasoning_tokens').as('reasoning_tokens'),
-    ])
+    .select(start.as('start_ms'))
+    .select(sumsOf('events'))
     .groupBy([start, 'meters.id'])
     .orderBy('start_ms')
     .orderBy('meters.id')

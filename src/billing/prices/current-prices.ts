@@ -1,8 +1,7 @@
-import type { Priority } from '../../core/index.ts';
+import { MINUTE_MS, type Priority } from '../../core/index.ts';
 import { requestPrice, type RequestPrice } from './charge.ts';
 import { PriceBook, type PriceRow, type PriceTier } from './price-book.ts';
 
-const MINUTE_MS = 60_000;
 const TIER_OF: Readonly<Record<Priority, PriceTier>> = { critical: 'priority', standard: 'standard', batch: 'batch' };
 
 interface Known {

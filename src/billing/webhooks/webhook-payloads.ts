@@ -1,4 +1,4 @@
-import { usdText } from '../../core/index.ts';
+import { epochSeconds, usdText } from '../../core/index.ts';
 import type { BudgetReached } from '../holds/spending.ts';
 import { invoiceJson } from '../invoices/invoice-json.ts';
 import type { CreditNote, Invoice } from '../invoices/invoice.ts';
@@ -25,7 +25,7 @@ export function creditNoteWebhook(invoice: Invoice, note: CreditNote): Told {
     tax_usd: usdText(note.tax),
     credited_usd: usdText(note.credited),
     reason: note.reason,
-    created_at: Math.floor(note.createdAtMs / 1_000),
+    created_at: epochSeconds(note.createdAtMs),
   };
   return { type: 'credit_note.created', organization: invoice.snapshot.organization, data };
 }

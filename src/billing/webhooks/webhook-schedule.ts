@@ -1,8 +1,5 @@
-import type { Rng } from '../../core/index.ts';
+import { HOUR_MS, MINUTE_MS, SECOND_MS, type Rng } from '../../core/index.ts';
 
-const SECOND_MS = 1_000;
-const MINUTE_MS = 60 * SECOND_MS;
-const HOUR_MS = 60 * MINUTE_MS;
 const JITTER = 0.2;
 
 /** How long to wait after the first failed attempt, the second, and so on. */

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { ApiKeyRecord, KeyStore } from '../../accounts/index.ts';
-import { MeridianError } from '../../core/index.ts';
+import { epochSeconds, MeridianError } from '../../core/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { actorOf, oneTenantOf } from './admin-identity.ts';
-import { seconds } from './money-fields.ts';
+
 import { DEFAULT_LIMIT, listSchema, Page, pageObject } from './page-query.ts';
 
 const Time = Type.Union([Type.Integer(), Type.Null()]);
@@ -69,9 +69,9 @@ function adminKeyObject({ id, name, hint, createdAtMs, lastUsedAtMs, expiresAtMs
     id,
     name,
     redacted_value: hint,
-    created_at: seconds(createdAtMs),
-    last_used_at: lastUsedAtMs === null ? null : seconds(lastUsedAtMs),
-    expires_at: expiresAtMs === null ? null : seconds(expiresAtMs),
+    created_at: epochSeconds(createdAtMs),
+    last_used_at: lastUsedAtMs === null ? null : epochSeconds(lastUsedAtMs),
+    expires_at: expiresAtMs === null ? null : epochSeconds(expiresAtMs),
     owner: { type: 'service_account', object: 'organization.user', id: organization, name: organization, role: 'owner' },
   };
 }

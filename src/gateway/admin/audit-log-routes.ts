@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
+import { epochSeconds } from '../../core/index.ts';
 import type { AuditEvent, AuditLog } from '../../accounts/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { refuseOrganizations, tenantOf } from './admin-identity.ts';
-import { seconds } from './money-fields.ts';
+
 import { DEFAULT_LIMIT, listOf, listSchema, Page } from './page-query.ts';
 
 const Texts = Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: 100 }));
@@ -81,7 +82,7 @@ function auditObject({ id, type, atMs, organization, project, actor, resource, d
     object: 'organization.audit_log',
     id,
     type,
-    effective_at: seconds(atMs),
+    effective_at: epochSeconds(atMs),
     organization,
     project: project === null ? null : { id: project },
     actor: { type: 'api_key', api_key: { type: 'service_account', id: actor.keyId ?? actor.kind }, ip_address: actor.address },

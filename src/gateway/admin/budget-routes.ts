@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { BillingDesk, BudgetScope, BudgetState, Ledger } from '../../billing/index.ts';
-import { MeridianError, usdText, type Clock } from '../../core/index.ts';
+import { epochSeconds, MeridianError, usdText, type Clock } from '../../core/index.ts';
 import type { NoteAct } from './audited.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
-import { Currency, Dollars, dollars, ExactDollars, OrganizationId, seconds } from './money-fields.ts';
+import { Currency, Dollars, dollars, ExactDollars, OrganizationId } from './money-fields.ts';
 import { DEFAULT_LIMIT, listOf, ListPage, listSchema, type ListPageQuery } from './page-query.ts';
 
 export interface BudgetDeps {
@@ -103,7 +103,7 @@ function budgetObject({ budget, spent }: BudgetState): Static<typeof BudgetObjec
     spent_usd: usdText(spent),
     hard: budget.isHard,
     warn_percents: [...budget.warnPercents],
-    created_at: seconds(budget.createdAtMs),
-    archived_at: budget.archivedAtMs === null ? null : seconds(budget.archivedAtMs),
+    created_at: epochSeconds(budget.createdAtMs),
+    archived_at: budget.archivedAtMs === null ? null : epochSeconds(budget.archivedAtMs),
   };
 }

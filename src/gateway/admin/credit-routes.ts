@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { BillingDesk, Credit, Ledger } from '../../billing/index.ts';
-import { usdText } from '../../core/index.ts';
+import { epochSeconds, usdText } from '../../core/index.ts';
 import type { NoteAct } from './audited.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
-import { Currency, Dollars, dollars, ExactDollars, OrganizationId, seconds } from './money-fields.ts';
+import { Currency, Dollars, dollars, ExactDollars, OrganizationId } from './money-fields.ts';
 import { DEFAULT_LIMIT, listOf, ListPage, listSchema, type ListPageQuery } from './page-query.ts';
 
 export interface CreditDeps {
@@ -54,5 +54,5 @@ export function creditRoutes(app: FastifyInstance, { desk, ledger, note: noteAct
 }
 
 function creditObject({ id, organization, kind, amount, note, createdAtMs }: Credit): Static<typeof CreditObject> {
-  return { object: 'credit', id, organization, kind, amount_usd: usdText(amount), note, created_at: seconds(createdAtMs) };
+  return { object: 'credit', id, organization, kind, amount_usd: usdText(amount), note, created_at: epochSeconds(createdAtMs) };
 }

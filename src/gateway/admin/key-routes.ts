@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { ApiKeyRecord, KeyChange } from '../../accounts/index.ts';
-import { MeridianError, PRIORITIES } from '../../core/index.ts';
+import { epochSeconds, MeridianError, PRIORITIES } from '../../core/index.ts';
 import type { AdminDeps } from './admin-routes.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { actorOf } from './admin-identity.ts';
@@ -152,13 +152,9 @@ function keyObject(key: ApiKeyRecord): Static<typeof KeyObject> {
     service_account: key.serviceAccount,
     replaces: key.replaces,
     priority_max: key.priorityMax,
-    created_at: Math.floor(key.createdAtMs / 1000),
-    expires_at: seconds(key.expiresAtMs),
-    revoked_at: seconds(key.revokedAtMs),
-    last_used_at: seconds(key.lastUsedAtMs),
+    created_at: epochSeconds(key.createdAtMs),
+    expires_at: epochSeconds(key.expiresAtMs),
+    revoked_at: epochSeconds(key.revokedAtMs),
+    last_used_at: epochSeconds(key.lastUsedAtMs),
   };
-}
-
-function seconds(timeMs: number | null): number | null {
-  return timeMs === null ? null : Math.floor(timeMs / 1000);
 }

@@ -18,7 +18,3 @@ export function dollars(text: string, param: string): FemtoUsd {
 export const Currency = Type.Optional(Type.Enum(['usd'], { description: 'usd, the only one there is.' }));
 
 export const OrganizationId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: 'Id of the organization.' });
-
-export function seconds(wallMs: number): number {
-  return Math.floor(wallMs / 1_000);
-}

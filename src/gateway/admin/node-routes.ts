@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { MeridianError } from '../../core/index.ts';
+import { epochSeconds, MeridianError } from '../../core/index.ts';
 import type { Authority, NodeRegistry, RegisteredNode } from '../../identity/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import type { NoteAct } from './audited.ts';
@@ -61,7 +61,7 @@ export function nodeRoutes(app: FastifyInstance, { joining, cut, note }: NodeDep
     const { id, token, expiresAtMs } = registry.allow({ node, region, models, networks }, lifetimeS * 1_000, authority.pin);
     note(request, { type: 'join_token.created', organization: null, resource: id, detail: { node, region, models, networks } });
     void reply.status(201);
-    return { object: 'join_token', id, node, token, expires_at: Math.floor(expiresAtMs / 1_000) };
+    return { object: 'join_token', id, node, token, expires_at: epochSeconds(expiresAtMs) };
   });
 
   const list = { summary: 'List the nodes that have joined', tags, querystring: Page, response: { 200: listSchema(NodeObject), ...ERRORS } };
@@ -93,8 +93,8 @@ function nodeObject({ identity, joinedAtMs, joinedFrom, revokedAtMs }: Registere
     region,
     models: [...models],
     networks: networks === null ? null : [...networks],
-    joined_at: Math.floor(joinedAtMs / 1_000),
+    joined_at: epochSeconds(joinedAtMs),
     joined_from: joinedFrom,
-    revoked_at: revokedAtMs === null ? null : Math.floor(revokedAtMs / 1_000),
+    revoked_at: epochSeconds(revokedAtMs),
   };
 }

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { Organization, TenantStore } from '../../accounts/index.ts';
-import { MeridianError, NO_LIMITS } from '../../core/index.ts';
+import { epochSeconds, MeridianError, NO_LIMITS } from '../../core/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { actorOf } from './admin-identity.ts';
 import { LimitsBody, limitsObject, LimitsObject, limitsOf } from './limit-fields.ts';
-import { OrganizationId, seconds } from './money-fields.ts';
+import { OrganizationId } from './money-fields.ts';
 import { DEFAULT_LIMIT, listSchema, Page, pageObject, type PageQuery } from './page-query.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 200 });
@@ -56,5 +56,5 @@ export function organizationRoutes(app: FastifyInstance, { tenants }: { readonly
 }
 
 function organizationObject({ id, name, limits, createdAtMs }: Organization): Static<typeof OrganizationObject> {
-  return { object: 'organization', id, name, limits: limitsObject(limits), created_at: seconds(createdAtMs) };
+  return { object: 'organization', id, name, limits: limitsObject(limits), created_at: epochSeconds(createdAtMs) };
 }

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { ApiKeyRecord, KeyStore, ServiceAccount, TenantStore } from '../../accounts/index.ts';
-import { MeridianError } from '../../core/index.ts';
+import { epochSeconds, MeridianError } from '../../core/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { actorOf } from './admin-identity.ts';
-import { seconds } from './money-fields.ts';
+
 import { DEFAULT_LIMIT, listSchema, Page, pageObject, type PageQuery } from './page-query.ts';
 import { projectOf } from './project-routes.ts';
 
@@ -120,7 +120,7 @@ function serviceAccountRoutes(app: FastifyInstance, { tenants, keys }: ProjectKe
     const { id: project, organization } = projectOf(request, request.params.project, tenants);
     const account = tenants.createServiceAccount({ project, name: request.body.name }, actorOf(request));
     const { record, secret } = keys.create({ name: account.name, organization, project, serviceAccount: account.id }, actorOf(request));
-    const key = { object: 'organization.project.service_account.api_key' as const, id: record.id, name: record.name, created_at: seconds(record.createdAtMs), value: secret };
+    const key = { object: 'organization.project.service_account.api_key' as const, id: record.id, name: record.name, created_at: epochSeconds(record.createdAtMs), value: secret };
     return { ...accountObject(account), api_key: key };
   });
 
@@ -150,7 +150,7 @@ function accountOf(request: FastifyRequest<Item>, tenants: TenantStore): Service
 }
 
 function accountObject({ id, name, createdAtMs }: ServiceAccount): Static<typeof AccountObject> {
-  return { object: 'organization.project.service_account', id, name, role: 'member', created_at: seconds(createdAtMs) };
+  return { object: 'organization.project.service_account', id, name, role: 'member', created_at: epochSeconds(createdAtMs) };
 }
 
 function keyObject(key: ApiKeyRecord, account: ServiceAccount | null): Static<typeof KeyObject> {
@@ -160,11 +160,11 @@ function keyObject(key: ApiKeyRecord, account: ServiceAccount | null): Static<ty
     id,
     name,
     redacted_value: hint,
-    created_at: seconds(createdAtMs),
-    last_used_at: lastUsedAtMs === null ? null : seconds(lastUsedAtMs),
-    expires_at: expiresAtMs === null ? null : seconds(expiresAtMs),
+    created_at: epochSeconds(createdAtMs),
+    last_used_at: lastUsedAtMs === null ? null : epochSeconds(lastUsedAtMs),
+    expires_at: expiresAtMs === null ? null : epochSeconds(expiresAtMs),
     scopes: [...scopes],
-    owner: account === null ? { type: 'user' } : { type: 'service_account', service_account: { id: account.id, name: account.name, role: 'member', created_at: seconds(account.createdAtMs) } },
+    owner: account === null ? { type: 'user' } : { type: 'service_account', service_account: { id: account.id, name: account.name, role: 'member', created_at: epochSeconds(account.createdAtMs) } },
     owner_project_access: 'active',
   };
 }

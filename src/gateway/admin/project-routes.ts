@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { Project, TenantStore } from '../../accounts/index.ts';
-import { MeridianError, NO_LIMITS, type RateLimits } from '../../core/index.ts';
+import { epochSeconds, MeridianError, NO_LIMITS, type RateLimits } from '../../core/index.ts';
 import { ERRORS } from '../routes/answer-schemas.ts';
 import { actorOf, oneTenantOf, tenantOf } from './admin-identity.ts';
-import { seconds } from './money-fields.ts';
+
 import { DEFAULT_LIMIT, listSchema, Page, pageObject, type PageQuery } from './page-query.ts';
 
 export interface ProjectDeps {
@@ -122,8 +122,8 @@ function projectObject({ id, name, organization, createdAtMs, archivedAtMs }: Pr
     id,
     name,
     organization_id: organization,
-    created_at: seconds(createdAtMs),
-    archived_at: archivedAtMs === null ? null : seconds(archivedAtMs),
+    created_at: epochSeconds(createdAtMs),
+    archived_at: archivedAtMs === null ? null : epochSeconds(archivedAtMs),
     status: archivedAtMs === null ? 'active' : 'archived',
   };
 }

@@ -1,9 +1,8 @@
 import { Type, type Static } from 'typebox';
 import { chargeOf, chargeTotal, type AttemptRecord, type JournalEntry, type RequestPrice } from '../../billing/index.ts';
-import { costOf, nanoUsdPerMTok, usdText } from '../../core/index.ts';
+import { nanoUsdPerMTok, perMillion, usdText } from '../../core/index.ts';
 import type { Usage } from '../../openai/index.ts';
 
-const MILLION = 1_000_000;
 
 const Text = Type.Union([Type.String(), Type.Null()]);
 const Milliseconds = Type.Union([Type.Number(), Type.Null()], { description: 'Milliseconds.' });
@@ -136,11 +135,11 @@ function usageObject(usage: Usage): Static<typeof UsageObject> {
 function priceObject(price: RequestPrice | null | undefined): Static<typeof PriceObject> {
   if (price == null) return null;
   const { row, tier, window, input, inputCached, output } = price;
-  return { id: row, tier, window, input_usd: perMillion(input), input_cached_usd: perMillion(inputCached), output_usd: perMillion(output) };
+  return { id: row, tier, window, input_usd: perMillionText(input), input_cached_usd: perMillionText(inputCached), output_usd: perMillionText(output) };
 }
 
-function perMillion(nanoUsd: number): string {
-  return usdText(costOf(MILLION, nanoUsdPerMTok(nanoUsd)));
+function perMillionText(nanoUsd: number): string {
+  return usdText(perMillion(nanoUsdPerMTok(nanoUsd)));
 }
 
 /** To the microsecond. */

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
+import { epochSeconds } from '../../core/index.ts';
 import { WEBHOOK_EVENT_TYPES, type WebhookDelivery, type WebhookEndpoint, type WebhookEvent } from '../../billing/index.ts';
-import { seconds } from './money-fields.ts';
 
 const Text = Type.Union([Type.String(), Type.Null()]);
 const Time = Type.Union([Type.Integer(), Type.Null()]);
@@ -57,16 +57,16 @@ export function endpointObject({ id, organization, url, eventTypes, state, faili
     event_types: eventTypes === null ? null : [...eventTypes],
     status: state.kind,
     disabled_reason: state.kind === 'disabled' ? state.reason : null,
-    disabled_at: state.kind === 'disabled' ? seconds(state.atMs) : null,
+    disabled_at: state.kind === 'disabled' ? epochSeconds(state.atMs) : null,
     failing_since: time(failingSinceMs),
-    old_secrets_until: ends.length === 0 ? null : seconds(Math.max(...ends)),
-    created_at: seconds(createdAtMs),
+    old_secrets_until: ends.length === 0 ? null : epochSeconds(Math.max(...ends)),
+    created_at: epochSeconds(createdAtMs),
   };
 }
 
 export function eventObject({ id, type, organization, createdAtMs, payload, deliveries }: WebhookEvent): Static<typeof EventObject> {
   const data: unknown = Reflect.get(Object(JSON.parse(payload)), 'data');
-  return { object: 'webhook_event', id, type, organization, created_at: seconds(createdAtMs), data, deliveries: deliveries.map(deliveryObject) };
+  return { object: 'webhook_event', id, type, organization, created_at: epochSeconds(createdAtMs), data, deliveries: deliveries.map(deliveryObject) };
 }
 
 function deliveryObject(delivery: WebhookDelivery): Static<typeof DeliveryObject> {
@@ -82,5 +82,5 @@ function deliveryObject(delivery: WebhookDelivery): Static<typeof DeliveryObject
 }
 
 function time(atMs: number | null): number | null {
-  return atMs === null ? null : seconds(atMs);
+  return atMs === null ? null : epochSeconds(atMs);
 }
