@@ -10,8 +10,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Tests wait for sockets and processes more than they compute: on two cores one worker would leave one idle.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Waits give up after 20 s each and say for what; this is for what does not even come so far.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
     reporters: process.env['CI'] === 'true' ? [...reporters, [...counts]] : [...reporters],
   },
 });

@@ -74,6 +74,7 @@ export class NodeLink {
   #connection: Connection | null = null;
   #cancelRetry: Cancel | null = null;
   #lastStream = 0;
+  #rttMs: number | null = null;
   #isClosed = false;
 
   constructor(options: NodeLinkOptions, events: NodeLinkEvents) {
@@ -85,6 +86,11 @@ export class NodeLink {
 
   get isConnected(): boolean {
     return this.#connection !== null;
+  }
+
+  /** The newest round trip to the gateway; null before the first one of this connection. */
+  get rttMs(): number | null {
+    return this.#rttMs;
   }
 
   /** Highest stream number the gateway has opened on this connection. */
@@ -168,6 +174,7 @@ export class NodeLink {
     if (this.#isClosed) return socket.terminate();
     const { clock, batchWindowMs, heldBytesMax, log, url } = this.#options;
     this.#lastStream = 0;
+    this.#rttMs = null;
     this.#connection = {
       socket,
       outbox: new FrameOutbox(socket, { clock, batchWindowMs, congestedBytes: CONGESTED_BYTES, heldBytesMax }, () =>
@@ -239,7 +246,8 @@ export class NodeLink {
       case 'ping':
         return void this.send({ type: 'pong', id: message.id });
       case 'pong':
-        return void connection.heartbeat.pong(message.id);
+        this.#rttMs = connection.heartbeat.pong(message.id) ?? this.#rttMs;
+        return;
       case 'acknowledge':
         return this.#events.onAcknowledged(message.attempt);
       case 'members':

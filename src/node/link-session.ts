@@ -112,6 +112,7 @@ export class LinkSession {
       url: this.url,
       id: this.gateway,
       isConnected: this.isConnected,
+      rttMs: this.#link.rttMs,
       attempts: this.#attempts.size,
       settlementsPending: this.settlementsPending,
     };

@@ -62,6 +62,7 @@ function standing({ attemptsInFlight, gateways, cacheMirror, isReady, certificat
     ...family('ready', 'gauge', 'Whether it takes attempts.', [[{}, isReady ? 1 : 0]]),
     ...family('attempts_in_flight', 'gauge', 'Attempts in the engine.', [[{}, attemptsInFlight]]),
     ...family('link_up', 'gauge', 'Whether the link to a gateway stands.', links),
+    ...family('link_round_trip_seconds', 'gauge', 'Round trip to a gateway.', gateways.map(({ url, rttMs }): Point => [{ gateway: url }, rttMs === null ? null : rttMs / 1_000])),
     ...family('settlements_pending', 'gauge', 'Counts that a gateway has not acknowledged.', [[{}, gateways.reduce((sum, { settlementsPending }) => sum + settlementsPending, 0)]]),
     ...family('mirror_blocks', 'gauge', 'Blocks of prompts that the mirrors of its caches hold.', [[{}, cacheMirror.blocks]]),
     ...family('mirror_predicted_tokens_total', 'counter', 'Cached tokens that the mirrors foresaw.', [[{}, Math.round(cacheMirror.predictedTokens)]]),

@@ -38,6 +38,8 @@ export interface GatewayStatus {
   /** The gateway's own name, once it told it. */
   readonly id: string | null;
   readonly isConnected: boolean;
+  /** The newest round trip; null before there was one. */
+  readonly rttMs: number | null;
   readonly attempts: number;
   readonly settlementsPending: number;
 }

@@ -109,7 +109,8 @@ describe('a node', () => {
   });
 
   test('is cut off when its certificate ends without having been renewed, and is refused from then on', async () => {
-    const gateway = await gatewayOf({ certificateMs: 1_000 });
+    // Long enough for a slow machine to link before it ends.
+    const gateway = await gatewayOf({ certificateMs: 4_000 });
     const identity = await joinAt(gateway, await tokenFor(gateway));
     await startNode(gateway, identity, { tuning: { renewMs: 600_000 } });
     await until(() => reasons('node link is down').includes('its certificate has expired'), 'it is cut off');

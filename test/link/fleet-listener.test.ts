@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { acceptLinks, byToken, LINK_PATH, SUBPROTOCOL } from '../../src/link/index.ts';
 import { LinkedPair } from './linked-pair.ts';
+import { eventually } from '../support/eventually.ts';
 
 const TOKEN = 'the-right-token';
 let server: Server;
@@ -76,9 +77,9 @@ describe('the fleet listener', () => {
 
 test('a node with the wrong token is refused, says why, and tries again later', async () => {
   const pair = await LinkedPair.join({ node: { credentials: () => ({ token: 'wrong', tls: {} }) } });
-  await vi.waitFor(() => expect(pair.nodeHeard).toEqual(['down: the gateway refuses this node: its token is not the one of the fleet']));
+  await eventually(() => expect(pair.nodeHeard).toEqual(['down: the gateway refuses this node: its token is not the one of the fleet']));
   pair.nodeClock.advance(200);
-  await vi.waitFor(() => expect(pair.nodeHeard).toHaveLength(2));
+  await eventually(() => expect(pair.nodeHeard).toHaveLength(2));
   expect(pair.gatewayLinks).toHaveLength(0);
   await pair.close();
 });

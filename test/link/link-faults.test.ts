@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { FrameKind, writeFrames } from '../../src/link/index.ts';
 import { writeJson } from '../../src/link/stream-payloads.ts';
 import { Client } from './client.ts';
-import { attempt, LinkedPair, SETTLEMENT, until, type PairOptions } from './linked-pair.ts';
+import { eventually } from '../support/eventually.ts';
+import { attempt, LinkedPair, SETTLEMENT, type PairOptions } from './linked-pair.ts';
 
 const frame = (stream: number, kind: FrameKind, payload: Buffer | string): Buffer =>
   writeFrames([{ stream, kind, payload: Buffer.from(payload) }]);
@@ -32,7 +33,7 @@ describe('a peer that breaks the protocol loses its link', () => {
     const client = new Client();
     pair.gateway.dispatch(attempt(), client);
     socket.send(message);
-    await until(() => expect(pair.gatewayHeard.at(-1)).toBe(`closed: the node broke the protocol: ${reason}`));
+    await eventually(() => expect(pair.gatewayHeard.at(-1)).toBe(`closed: the node broke the protocol: ${reason}`));
     expect(client.calls.at(-1)).toBe('error');
   });
 
@@ -45,21 +46,21 @@ describe('a peer that breaks the protocol loses its link', () => {
     await join();
     await pair.open();
     pair.socket.send(message);
-    await until(() => expect(pair.nodeHeard.some((line) => line.startsWith('lost'))).toBe(true));
-    await until(() => expect(pair.gatewayHeard).toContain('closed: the connection closed'));
+    await eventually(() => expect(pair.nodeHeard.some((line) => line.startsWith('lost'))).toBe(true));
+    await eventually(() => expect(pair.gatewayHeard).toContain('closed: the connection closed'));
   });
 
   test('when a message is longer than the gateway takes', async () => {
     await join({ gateway: { messageBytesMax: 10_000 } });
     const socket = await pair.dialBare();
     socket.send(Buffer.alloc(10_001));
-    await until(() => expect(pair.gatewayHeard.at(-1)).toBe('closed: Max payload size exceeded'));
+    await eventually(() => expect(pair.gatewayHeard.at(-1)).toBe('closed: Max payload size exceeded'));
   });
 
   test('when a message is longer than the node takes', async () => {
     await join({ node: { messageBytesMax: 10_000 } });
     pair.gateway.dispatch(attempt(`"${'x'.repeat(20_000)}"`), new Client());
-    await until(() => expect(pair.nodeHeard.at(-1)).toBe('down: Max payload size exceeded'));
+    await eventually(() => expect(pair.nodeHeard.at(-1)).toBe('down: Max payload size exceeded'));
   });
 });
 
@@ -73,6 +74,6 @@ test('a node that does not read is given up before it fills the gateway’s memo
     pair.gateway.dispatch(attempt(body), client);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  await until(() => expect(pair.gatewayHeard.at(-1)).toBe('closed: the node does not read'));
+  await eventually(() => expect(pair.gatewayHeard.at(-1)).toBe('closed: the node does not read'));
   expect(clients.every((client) => client.error?.kind === 'unreachable')).toBe(true);
 });

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { PROTOCOL_VERSION, type HelloMessage } from '../../src/link/index.ts';
 import { Client } from './client.ts';
-import { attempt, LinkedPair, SETTLEMENT, until, type PairOptions } from './linked-pair.ts';
+import { eventually } from '../support/eventually.ts';
+import { attempt, LinkedPair, SETTLEMENT, type PairOptions } from './linked-pair.ts';
 
 const HELLO: HelloMessage = {
   type: 'hello',
@@ -32,10 +33,10 @@ describe('when the link breaks', () => {
     await join();
     const [before, after] = [await pair.open(), await pair.open()];
     after.stream.head(200, {});
-    await until(() => expect(after.client.calls).toEqual(['start']));
+    await eventually(() => expect(after.client.calls).toEqual(['start']));
     pair.socket.terminate();
-    await until(() => expect(pair.nodeHeard).toContain('lost 1 2'));
-    await until(() => expect([before.client.error?.kind, after.client.error?.kind]).toEqual(['unreachable', 'broken']));
+    await eventually(() => expect(pair.nodeHeard).toContain('lost 1 2'));
+    await eventually(() => expect([before.client.error?.kind, after.client.error?.kind]).toEqual(['unreachable', 'broken']));
     expect([before.stream.isOver, after.stream.isOver]).toEqual([true, true]);
     expect(pair.gatewayHeard.filter((line) => line.startsWith('closed'))).toEqual(['closed: the connection closed']);
     expect(pair.node.send({ type: 'ping', id: 9 })).toBe(false);
@@ -53,10 +54,10 @@ describe('when the link breaks', () => {
     await join();
     await pair.open();
     pair.gateway.close('a test');
-    await until(() => expect(pair.nodeHeard.at(-1)).toMatch(/^down/));
+    await eventually(() => expect(pair.nodeHeard.at(-1)).toMatch(/^down/));
     expect(pair.node.isConnected).toBe(false);
     pair.nodeClock.advance(200);
-    await until(() => expect(pair.nodeHeard.at(-1)).toBe('connected'));
+    await eventually(() => expect(pair.nodeHeard.at(-1)).toBe('connected'));
     expect(pair.node.lastStream).toBe(0);
     expect((await pair.open()).stream.number).toBe(1);
   });
@@ -64,7 +65,7 @@ describe('when the link breaks', () => {
   test('a node whose id another one has is told so, and waits the longest pause', async () => {
     await join({ node: { rng: { next: () => 0 } } });
     pair.gateway.replace();
-    await until(() => expect(pair.nodeHeard.at(-1)).toMatch(/^down/));
+    await eventually(() => expect(pair.nodeHeard.at(-1)).toMatch(/^down/));
     const fromMs = pair.nodeClock.now();
     while (pair.nodeClock.pending > 0) pair.nodeClock.advance(1);
     expect(pair.nodeClock.now() - fromMs).toBe(1_000);
@@ -76,16 +77,16 @@ describe('when the link breaks', () => {
       const links = pair.gatewayLinks.length;
       const downs = pair.nodeHeard.filter((line) => line.startsWith('down')).length;
       pair.gateway.close('a test');
-      await until(() => expect(pair.nodeHeard.filter((line) => line.startsWith('down')).length).toBe(downs + 1));
+      await eventually(() => expect(pair.nodeHeard.filter((line) => line.startsWith('down')).length).toBe(downs + 1));
       const fromMs = pair.nodeClock.now();
       while (pair.nodeClock.pending > 0) pair.nodeClock.advance(1);
-      await until(() => expect(pair.gatewayLinks.length).toBe(links + 1));
-      await until(() => expect(pair.node.isConnected).toBe(true));
+      await eventually(() => expect(pair.gatewayLinks.length).toBe(links + 1));
+      await eventually(() => expect(pair.node.isConnected).toBe(true));
       return pair.nodeClock.now() - fromMs;
     };
     expect([await breakAndTellPauseMs(), await breakAndTellPauseMs(), await breakAndTellPauseMs()]).toEqual([200, 400, 800]);
     pair.gateway.send({ type: 'members', gateway: 'g1', gateways: [] });
-    await until(() => expect(pair.nodeHeard).toContain('members of g1'));
+    await eventually(() => expect(pair.nodeHeard).toContain('members of g1'));
     expect(await breakAndTellPauseMs()).toBe(200);
   });
 
@@ -96,7 +97,7 @@ describe('when the link breaks', () => {
     first.stream.data(Buffer.from('last words'));
     first.stream.end(SETTLEMENT);
     pair.node.close();
-    await until(() => expect(pair.gatewayHeard).toContain('closed: the connection closed'));
+    await eventually(() => expect(pair.gatewayHeard).toContain('closed: the connection closed'));
     expect(first.client).toMatchObject({ text: 'last words', calls: ['start', 'data', 'end'] });
     expect(second.client.error?.kind).toBe('unreachable');
     expect(pair.nodeHeard).toContain('lost 2');
@@ -107,10 +108,10 @@ describe('when the link breaks', () => {
 describe('heartbeats', () => {
   test('measure the round trip and keep a link that is idle', async () => {
     await join();
-    await until(() => expect(pair.gatewayHeard).toEqual(['round trip 0']));
+    await eventually(() => expect(pair.gatewayHeard).toEqual(['round trip 0']));
     for (let i = 2; i <= 8; i += 1) {
       pair.gatewayClock.advance(500);
-      await until(() => expect(pair.gatewayHeard).toHaveLength(i));
+      await eventually(() => expect(pair.gatewayHeard).toHaveLength(i));
     }
     expect(pair.gatewayHeard.every((line) => line === 'round trip 0')).toBe(true);
   });
@@ -123,7 +124,7 @@ describe('heartbeats', () => {
     pair.gatewayClock.advance(2_500);
     expect(pair.gatewayHeard.at(-1)).toBe('closed: the node is silent');
     expect(client.error).toMatchObject({ kind: 'unreachable', message: 'the node link broke: the node is silent' });
-    await until(() => expect(pair.node.isConnected).toBe(false));
+    await eventually(() => expect(pair.node.isConnected).toBe(false));
   });
 
   test('give up a gateway that is silent', async () => {
@@ -131,7 +132,7 @@ describe('heartbeats', () => {
     await pair.quiet();
     pair.socket.pause();
     pair.nodeClock.advance(2_500);
-    await until(() => expect(pair.node.isConnected).toBe(false));
+    await eventually(() => expect(pair.node.isConnected).toBe(false));
     expect(pair.nodeHeard).toContain('lost');
   });
 });
@@ -158,14 +159,14 @@ describe('control messages', () => {
     pair.gateway.send({ type: 'members', gateway: 'g1', gateways: [{ id: 'g2', url: 'ws://g2' }] });
     pair.gateway.send({ type: 'drain' });
     pair.gateway.send({ type: 'resume' });
-    await until(() => expect(pair.nodeHeard).toEqual(['connected', 'members of g1', 'drain', 'resume']));
-    await until(() => expect(pair.gatewayHeard.filter((line) => !line.startsWith('round'))).toEqual(['hello n1', 'state ready', 'load 4']));
+    await eventually(() => expect(pair.nodeHeard).toEqual(['connected', 'members of g1', 'drain', 'resume']));
+    await eventually(() => expect(pair.gatewayHeard.filter((line) => !line.startsWith('round'))).toEqual(['hello n1', 'state ready', 'load 4']));
   });
 
   test('that settle an attempt are acknowledged', async () => {
     await join();
     pair.node.send({ type: 'settled', attempt: 'req_1-00', outcome: 'aborted', settlement: SETTLEMENT });
-    await until(() => expect(pair.nodeHeard).toContain('acknowledged req_1-00'));
+    await eventually(() => expect(pair.nodeHeard).toContain('acknowledged req_1-00'));
     expect(pair.gatewayHeard).toContain('settled req_1-00');
   });
 });

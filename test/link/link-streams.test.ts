@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { AttemptError } from '../../src/openai/index.ts';
 import { Client } from './client.ts';
-import { attempt, LinkedPair, SETTLEMENT, until, type PairOptions } from './linked-pair.ts';
+import { eventually } from '../support/eventually.ts';
+import { attempt, LinkedPair, SETTLEMENT, type PairOptions } from './linked-pair.ts';
 
 let pair: LinkedPair;
 
@@ -16,7 +17,7 @@ describe('a stream', () => {
     await join();
     const client = new Client();
     pair.gateway.dispatch(attempt('{"prompt":"ü"}'), client);
-    await until(() => expect(pair.opened).toHaveLength(1));
+    await eventually(() => expect(pair.opened).toHaveLength(1));
     const { body: _, ...head } = attempt();
     expect(pair.opened[0]).toMatchObject({ head, body: '{"prompt":"ü"}' });
     expect(pair.gateway.openStreams).toBe(1);
@@ -25,7 +26,7 @@ describe('a stream', () => {
     stream?.data(Buffer.from('data: a\n\n'));
     stream?.data(Buffer.from('data: b\n\n'));
     stream?.end(SETTLEMENT);
-    await until(() => expect(client.calls).toEqual(['start', 'data', 'end']));
+    await eventually(() => expect(client.calls).toEqual(['start', 'data', 'end']));
     expect(client).toMatchObject({ status: 200, text: 'data: a\n\ndata: b\n\n', settlement: SETTLEMENT });
     expect(client.headers).toEqual({ 'content-type': 'text/event-stream' });
     expect(pair.gateway.openStreams).toBe(0);
@@ -41,7 +42,7 @@ describe('a stream', () => {
     second.stream.data(Buffer.from('second'));
     first.stream.head(201, {});
     first.stream.data(Buffer.from('first'));
-    await until(() => expect([first.client.text, second.client.text]).toEqual(['first', 'second']));
+    await eventually(() => expect([first.client.text, second.client.text]).toEqual(['first', 'second']));
   });
 
   test('fails as the node says, with what it had come to', async () => {
@@ -49,7 +50,7 @@ describe('a stream', () => {
     const { client, stream } = await pair.open();
     stream.head(200, {});
     stream.fail('engine', 'out of memory', SETTLEMENT);
-    await until(() => expect(client.error).toMatchObject({ kind: 'engine', message: 'out of memory', settlement: SETTLEMENT }));
+    await eventually(() => expect(client.error).toMatchObject({ kind: 'engine', message: 'out of memory', settlement: SETTLEMENT }));
     expect(pair.gateway.openStreams).toBe(0);
   });
 
@@ -69,13 +70,13 @@ describe('a stream', () => {
     await join();
     const { client, stream } = await pair.open();
     stream.head(200, {});
-    await until(() => expect(client.calls).toEqual(['start']));
+    await eventually(() => expect(client.calls).toEqual(['start']));
     client.controller?.abort(new AttemptError('timeout', 'too slow', null));
     client.controller?.abort(new Error('twice'));
     expect(client.calls).toEqual(['start', 'error']);
     expect(client.error).toMatchObject({ kind: 'timeout', message: 'too slow' });
     expect(client.controller?.aborted).toBe(true);
-    await until(() => expect(pair.nodeHeard).toContain('cancel 1'));
+    await eventually(() => expect(pair.nodeHeard).toContain('cancel 1'));
     expect(stream.isOver).toBe(true);
     stream.data(Buffer.from('late'));
     await pair.quiet();
@@ -105,7 +106,7 @@ describe('a stream', () => {
     stream.head(200, {});
     stream.end(SETTLEMENT);
     client.controller?.abort(new Error('gone'));
-    await until(() => expect(pair.nodeHeard).toContain('cancel late 1'));
+    await eventually(() => expect(pair.nodeHeard).toContain('cancel late 1'));
   });
 
   test('of long data comes whole, past others that are short', async () => {
@@ -117,7 +118,7 @@ describe('a stream', () => {
     long.stream.end(SETTLEMENT);
     short.stream.head(200, {});
     short.stream.end(SETTLEMENT);
-    await until(() => expect(long.client.calls.at(-1)).toBe('end'));
+    await eventually(() => expect(long.client.calls.at(-1)).toBe('end'));
     expect(long.client.text === bytes.toString()).toBe(true);
     expect(short.client.calls).toEqual(['start', 'end']);
   });
@@ -129,14 +130,14 @@ describe('a paused stream', () => {
     const [slow, fast] = [await pair.open(), await pair.open()];
     slow.stream.head(200, {});
     slow.stream.data(Buffer.from('1'));
-    await until(() => expect(slow.client.text).toBe('1'));
+    await eventually(() => expect(slow.client.text).toBe('1'));
     slow.client.controller?.pause();
     expect(slow.client.controller?.paused).toBe(true);
     for (const text of ['2', '3', '4']) slow.stream.data(Buffer.from(text));
     slow.stream.end(SETTLEMENT);
     fast.stream.head(200, {});
     fast.stream.end(SETTLEMENT);
-    await until(() => expect(fast.client.calls).toEqual(['start', 'end']));
+    await eventually(() => expect(fast.client.calls).toEqual(['start', 'end']));
     expect(slow.client.text).toBe('1');
     slow.client.controller?.resume();
     expect(slow.client.text).toBe('1234');
@@ -166,10 +167,10 @@ describe('a paused stream', () => {
     await join();
     const { client, stream } = await pair.open();
     stream.head(200, {});
-    await until(() => expect(client.calls).toEqual(['start']));
+    await eventually(() => expect(client.calls).toEqual(['start']));
     client.controller?.pause();
     for (let i = 0; i < 12; i += 1) stream.data(Buffer.alloc(1_000));
-    await until(() => expect(pair.nodeHeard).toContain('cancel 1'));
+    await eventually(() => expect(pair.nodeHeard).toContain('cancel 1'));
     expect(client.error).toMatchObject({ kind: 'cancelled', message: 'the client reads too slowly' });
     client.controller?.resume();
     expect(client.calls).toEqual(['start', 'error']);
@@ -195,7 +196,7 @@ describe('a paused stream', () => {
     await join();
     const { client, stream } = await pair.open();
     stream.head(200, {});
-    await until(() => expect(client.calls).toEqual(['start']));
+    await eventually(() => expect(client.calls).toEqual(['start']));
     client.controller?.pause();
     stream.data(Buffer.from('all'));
     stream.end(SETTLEMENT);
@@ -209,23 +210,23 @@ describe('a paused stream', () => {
     await join();
     const { client, stream } = await pair.open();
     stream.head(200, {});
-    await until(() => expect(client.calls).toEqual(['start']));
+    await eventually(() => expect(client.calls).toEqual(['start']));
     client.controller?.pause();
     stream.end(SETTLEMENT);
     await pair.quiet();
     client.controller?.abort(new Error('gone'));
     expect(client.calls).toEqual(['start', 'error']);
-    await until(() => expect(pair.nodeHeard).toContain('cancel late 1'));
+    await eventually(() => expect(pair.nodeHeard).toContain('cancel late 1'));
   });
 
   test('finds a fault of the node when it comes, not when the client reads on', async () => {
     await join();
     const { client, stream } = await pair.open();
     stream.head(200, {});
-    await until(() => expect(client.calls).toEqual(['start']));
+    await eventually(() => expect(client.calls).toEqual(['start']));
     client.controller?.pause();
     stream.head(200, {});
-    await until(() => expect(pair.gatewayHeard).toContain('closed: the node broke the protocol: a second head came'));
+    await eventually(() => expect(pair.gatewayHeard).toContain('closed: the node broke the protocol: a second head came'));
     expect(client.error?.kind).toBe('broken');
     client.controller?.resume();
   });

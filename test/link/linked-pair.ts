@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { noLog, seededRng } from '../../src/core/index.ts';
 import {
@@ -19,11 +18,7 @@ import {
 import type { AttemptDispatch, Settlement } from '../../src/openai/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { Client } from './client.ts';
-
-const PATIENCE = { timeout: 10_000, interval: 2 };
-
-/** Ends when `expectation` no longer throws. */
-export const until = (expectation: () => void): Promise<void> => vi.waitFor(expectation, PATIENCE);
+import { until } from '../support/until.ts';
 
 export const SETTLEMENT: Settlement = {
   usage: { promptTokens: 5, cachedTokens: 2, completionTokens: 3, reasoningTokens: 0 },
@@ -103,7 +98,7 @@ export class LinkedPair {
 
   /** Ends when the node's link stands. */
   async connected(): Promise<this> {
-    await vi.waitUntil(() => this.node.isConnected, PATIENCE);
+    await until(() => this.node.isConnected, 'the link stands');
     return this;
   }
 
@@ -111,15 +106,17 @@ export class LinkedPair {
   async open(client = new Client()): Promise<{ client: Client; stream: NodeStream }> {
     const count = this.opened.length;
     this.gateway.dispatch(attempt(), client);
-    const { stream } = await vi.waitUntil(() => this.opened[count], PATIENCE);
-    return { client, stream };
+    await until(() => this.opened.length > count, 'the node has the attempt');
+    const [opened] = this.opened.slice(count);
+    if (opened === undefined) throw new Error('nothing was opened');
+    return { client, stream: opened.stream };
   }
 
   /** Ends when everything that either end has sent until now has been read by the other. */
   async quiet(): Promise<void> {
     const mark = `mark ${this.gatewayHeard.length}`;
     this.node.send({ type: 'settled', attempt: mark, outcome: 'completed', settlement: SETTLEMENT });
-    await vi.waitUntil(() => this.nodeHeard.includes(`acknowledged ${mark}`), PATIENCE);
+    await until(() => this.nodeHeard.includes(`acknowledged ${mark}`), 'both ends have read all');
   }
 
   async close(): Promise<void> {

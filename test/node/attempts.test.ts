@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AttemptError } from '../../src/openai/index.ts';
 import { streamEnd, streamHead, streamToken, usage, type HeldRequest } from '../support/fake-engine.ts';
 import type { SeenAttempt } from '../support/fake-gateway.ts';
 import { nodeOptions, NodeUnderTest } from '../support/node-under-test.ts';
+import { eventually } from '../support/eventually.ts';
 
 const BODY = { model: 'm', messages: [{ role: 'user', content: 'Hi' }], stream: true };
 
@@ -15,14 +16,14 @@ beforeEach(() => {
 afterEach(() => node.close());
 
 async function held(index = 0): Promise<HeldRequest> {
-  await vi.waitFor(() => expect(node.engine.held.length).toBeGreaterThan(index));
+  await eventually(() => expect(node.engine.held.length).toBeGreaterThan(index));
   const request = node.engine.held[index];
   if (request === undefined) throw new Error('the engine has no such request');
   return request;
 }
 
 async function over(attempt: SeenAttempt): Promise<void> {
-  await vi.waitFor(() => expect(attempt.isOver).toBe(true));
+  await eventually(() => expect(attempt.isOver).toBe(true));
 }
 
 function counts(completionTokens: number): object {
@@ -82,11 +83,11 @@ describe('an attempt through a node', () => {
     const request = await held();
     streamHead(request);
     streamToken(request, 'a', 1);
-    await vi.waitFor(() => expect(attempt.text).not.toBe(''));
+    await eventually(() => expect(attempt.text).not.toBe(''));
     request.response.destroy();
     await over(attempt);
     expect(attempt.error).toMatchObject({ kind: 'broken', settlement: { counted: counts(1) } });
-    await vi.waitFor(() => expect(node.engine.aborts).toEqual(['attempt-1']));
+    await eventually(() => expect(node.engine.aborts).toEqual(['attempt-1']));
   });
 
   test('past its deadline is aborted and fails as a timeout, with the count of what was made', async () => {
@@ -140,12 +141,12 @@ describe('a cancelled attempt', () => {
     const request = await held();
     streamHead(request);
     streamToken(request, 'a', 1);
-    await vi.waitFor(() => expect(attempt.text).not.toBe(''));
+    await eventually(() => expect(attempt.text).not.toBe(''));
     attempt.controller?.abort(new Error('the client left'));
-    await vi.waitFor(() => expect(node.gateway.settled).toHaveLength(1));
+    await eventually(() => expect(node.gateway.settled).toHaveLength(1));
     expect(node.engine.aborts).toEqual(['attempt-1']);
     expect(node.gateway.settled[0]).toMatchObject({ attempt: 'attempt-1', outcome: 'aborted', settlement: { usage: counts(4), counted: counts(4) } });
-    await vi.waitFor(() => expect(node.daemon.status().gateways[0]?.settlementsPending).toBe(0));
+    await eventually(() => expect(node.daemon.status().gateways[0]?.settlementsPending).toBe(0));
   });
 
   test('that is not streamed is settled by the partial answer', async () => {
@@ -157,7 +158,7 @@ describe('a cancelled attempt', () => {
     const attempt = node.gateway.open({ id: 'attempt-1', streamed: false }, { ...BODY, stream: false });
     await held();
     attempt.controller?.abort(new Error('the client left'));
-    await vi.waitFor(() => expect(node.gateway.settled).toHaveLength(1));
+    await eventually(() => expect(node.gateway.settled).toHaveLength(1));
     expect(node.gateway.settled[0]).toMatchObject({ settlement: { usage: counts(6) } });
   });
 
@@ -167,9 +168,9 @@ describe('a cancelled attempt', () => {
     const request = await held();
     streamHead(request);
     streamToken(request, 'a', 1);
-    await vi.waitFor(() => expect(attempt.text).not.toBe(''));
+    await eventually(() => expect(attempt.text).not.toBe(''));
     attempt.controller?.abort(new Error('the client left'));
-    await vi.waitFor(() => expect(node.gateway.settled).toHaveLength(1));
+    await eventually(() => expect(node.gateway.settled).toHaveLength(1));
     expect(node.engine.aborts.length).toBeGreaterThan(1);
     expect(node.engine.gone).toEqual(['attempt-1']);
     expect(node.gateway.settled[0]).toMatchObject({ settlement: { usage: null, counted: counts(1) } });
@@ -180,7 +181,7 @@ describe('a cancelled attempt', () => {
     const attempt = node.gateway.open({ id: 'attempt-1' }, BODY);
     await held();
     attempt.controller?.abort(new Error('the client left'));
-    await vi.waitFor(() => expect(node.gateway.settled).toHaveLength(1));
+    await eventually(() => expect(node.gateway.settled).toHaveLength(1));
     expect(node.gateway.settled[0]).toMatchObject({ settlement: { usage: null, counted: null, frames: 0 } });
   });
 
@@ -192,9 +193,9 @@ describe('a cancelled attempt', () => {
     const request = await held(1);
     streamHead(request);
     streamEnd(request, 'stop', 1);
-    await vi.waitFor(() => expect(node.daemon.status().counters.attemptsCompleted).toBe(1));
+    await eventually(() => expect(node.daemon.status().counters.attemptsCompleted).toBe(1));
     attempt.controller?.abort(new Error('the client left'));
-    await vi.waitFor(() => expect(node.gateway.settled).toHaveLength(1));
+    await eventually(() => expect(node.gateway.settled).toHaveLength(1));
     expect(attempt.trailers).toBe(null);
     expect(node.gateway.settled[0]).toMatchObject({ attempt: 'attempt-1', outcome: 'completed', settlement: { usage: counts(1) } });
   });
@@ -206,10 +207,10 @@ describe('a cancelled attempt', () => {
     expect(request.body).toEqual({ ...BODY, stream_options: { include_usage: true } });
     streamHead(request);
     streamToken(request, 'a', 1);
-    await vi.waitFor(() => expect(attempt.text).not.toBe(''));
+    await eventually(() => expect(attempt.text).not.toBe(''));
     attempt.controller?.abort(new Error('the client left'));
-    await vi.waitFor(() => expect(node.gateway.settled).toHaveLength(1));
-    await vi.waitFor(() => expect(node.engine.gone).toHaveLength(1));
+    await eventually(() => expect(node.gateway.settled).toHaveLength(1));
+    await eventually(() => expect(node.engine.gone).toHaveLength(1));
     expect(node.engine.aborts).toEqual([]);
   });
 });
@@ -222,16 +223,16 @@ describe('a link that breaks', () => {
     const request = await held();
     streamHead(request);
     streamToken(request, 'a', 1);
-    await vi.waitFor(() => expect(attempt.text).not.toBe(''));
+    await eventually(() => expect(attempt.text).not.toBe(''));
     await node.gateway.stop();
-    await vi.waitFor(() => expect(node.daemon.status().gateways[0]?.settlementsPending).toBe(1));
+    await eventually(() => expect(node.daemon.status().gateways[0]?.settlementsPending).toBe(1));
     expect(node.engine.aborts).toEqual(['attempt-1']);
     const messagesBefore = node.gateway.order.length;
     await node.gateway.start();
-    await vi.waitFor(() => expect(node.gateway.settled).toHaveLength(1));
+    await eventually(() => expect(node.gateway.settled).toHaveLength(1));
     expect(node.gateway.settled[0]).toMatchObject({ attempt: 'attempt-1', outcome: 'aborted', settlement: { usage: counts(9) } });
     expect(node.gateway.order.slice(messagesBefore, messagesBefore + 3)).toEqual(['hello', 'state', 'load']);
-    await vi.waitFor(() => expect(node.daemon.status().gateways[0]?.settlementsPending).toBe(0));
+    await eventually(() => expect(node.daemon.status().gateways[0]?.settlementsPending).toBe(0));
   });
 });
 
@@ -248,7 +249,7 @@ test('fifty streams that step together arrive in few messages, though the engine
       streamToken(request, String(step), step);
       if (n % 10 === 9) await new Promise(setImmediate);
     }
-    await vi.waitFor(() => expect(streams.every((stream) => stream.text.includes(`"${step}"`))).toBe(true));
+    await eventually(() => expect(streams.every((stream) => stream.text.includes(`"${step}"`))).toBe(true));
   }
   expect(node.gateway.binaryMessages - before).toBeLessThanOrEqual(steps * 2);
 });

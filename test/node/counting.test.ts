@@ -1,10 +1,11 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { attemptId, noLog, requestId, seededRng, systemClock } from '../../src/core/index.ts';
 import { startNodeDaemon, type NodeDaemon } from '../../src/node/index.ts';
 import type { Settlement } from '../../src/openai/index.ts';
 import { NO_FAULTS, startSimEngine, type SimEngine } from '../../src/sim/index.ts';
 import { FakeGateway, type SeenAttempt } from '../support/fake-gateway.ts';
 import { nodeOptions } from '../support/node-under-test.ts';
+import { eventually } from '../support/eventually.ts';
 
 interface EngineRecord {
   readonly rid: string;
@@ -26,7 +27,7 @@ beforeEach(async () => {
     { ...nodeOptions(engine.url, [gateway.url], { contextTokens: 163_840 }), models: ['deepseek-v3'] },
     { clock: systemClock, rng: seededRng(1), log: noLog },
   );
-  await vi.waitFor(() => {
+  await eventually(() => {
     if (gateway.state !== 'ready') throw new Error('the node is not ready yet');
   });
 });
@@ -60,9 +61,9 @@ test('whole, cancelled and broken attempts come to what the engine says it made,
   const opened = Array.from({ length: 60 }, (_, n) => open(n % 4 !== 3, 40));
   for (const [n, { attempt }] of opened.entries()) if (n % 3 === 0) attempt.piecesMax = 1 + (n % 20);
   opened[0]?.attempt.controller?.abort(new Error('the client left at once'));
-  await vi.waitFor(() => expect(opened.some(({ attempt }) => attempt.pieces > 3)).toBe(true), { timeout: 5_000 });
+  await eventually(() => expect(opened.some(({ attempt }) => attempt.pieces > 3)).toBe(true));
   for (const [n, { attempt }] of opened.entries()) if (n % 8 === 7) attempt.controller?.abort(new Error('the client left'));
-  await vi.waitFor(() => expect(opened.every(({ id, attempt }) => settlementOf(id, attempt) !== null)).toBe(true), { timeout: 10_000 });
+  await eventually(() => expect(opened.every(({ id, attempt }) => settlementOf(id, attempt) !== null)).toBe(true));
   const made = new Map((await records()).map((record) => [record.rid, record]));
   for (const { id, isStreamed, attempt } of opened) {
     const settlement = settlementOf(id, attempt);
@@ -85,7 +86,7 @@ test('whole, cancelled and broken attempts come to what the engine says it made,
 
 test('the load that is reported is the engine’s own', async () => {
   const { attempt } = open(true, 200);
-  await vi.waitFor(() => expect(gateway.loads.at(-1)).toMatchObject({ running: 1, kvTokens: engine.model.config.kvTokens }));
+  await eventually(() => expect(gateway.loads.at(-1)).toMatchObject({ running: 1, kvTokens: engine.model.config.kvTokens }));
   attempt.controller?.abort(new Error('enough'));
-  await vi.waitFor(() => expect(gateway.loads.at(-1)).toMatchObject({ running: 0, seenStream: 1 }));
+  await eventually(() => expect(gateway.loads.at(-1)).toMatchObject({ running: 0, seenStream: 1 }));
 });

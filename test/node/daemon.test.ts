@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { noLog, seededRng, systemClock } from '../../src/core/index.ts';
 import { NodeOptionsError, startNodeDaemon } from '../../src/node/index.ts';
 import { streamEnd, streamHead, streamToken } from '../support/fake-engine.ts';
 import { FakeGateway, FLEET_TOKEN } from '../support/fake-gateway.ts';
 import { nodeOptions, NodeUnderTest } from '../support/node-under-test.ts';
+import { eventually } from '../support/eventually.ts';
 
 const BODY = { model: 'm', messages: [], stream: true };
 const DEPS = { clock: systemClock, rng: seededRng(1), log: noLog };
@@ -63,11 +64,11 @@ describe('a node daemon', () => {
     await node.start();
     const stubborn = await anotherGateway('another-token-altogether');
     node.gateway.link.send({ type: 'members', gateway: 'g1', gateways: [{ id: 'g2', url: stubborn.url }] });
-    await vi.waitFor(() => expect(stubborn.refused).toBeGreaterThan(2));
+    await eventually(() => expect(stubborn.refused).toBeGreaterThan(2));
     expect(stubborn.hellos).toEqual([]);
     await stubborn.stop();
     await stubborn.start();
-    await vi.waitFor(() => expect(stubborn.hellos).toHaveLength(1));
+    await eventually(() => expect(stubborn.hellos).toHaveLength(1));
   });
 
   test('links to the gateways that a gateway names, once each, and serves them all', async () => {
@@ -78,16 +79,16 @@ describe('a node daemon', () => {
       { id: 'g2', url: second.url },
     ];
     node.gateway.link.send({ type: 'members', gateway: 'g1', gateways });
-    await vi.waitFor(() => expect(second.state).toBe('ready'));
+    await eventually(() => expect(second.state).toBe('ready'));
     second.link.send({ type: 'members', gateway: 'g2', gateways });
-    await vi.waitFor(() => expect(node.daemon.status().gateways.map(({ id }) => id)).toEqual(['g1', 'g2']));
+    await eventually(() => expect(node.daemon.status().gateways.map(({ id }) => id)).toEqual(['g1', 'g2']));
     const attempt = second.open({ id: 'attempt-1' }, BODY);
-    await vi.waitFor(() => expect(node.engine.held).toHaveLength(1));
+    await eventually(() => expect(node.engine.held).toHaveLength(1));
     for (const request of node.engine.held) {
       streamHead(request);
       streamEnd(request, 'stop', 1);
     }
-    await vi.waitFor(() => expect(attempt.trailers).not.toBe(null));
+    await eventually(() => expect(attempt.trailers).not.toBe(null));
     expect(node.gateway.links).toHaveLength(1);
   });
 
@@ -95,17 +96,17 @@ describe('a node daemon', () => {
     await node.start();
     const second = await anotherGateway();
     node.gateway.link.send({ type: 'members', gateway: 'g1', gateways: [{ id: 'g2', url: second.url }] });
-    await vi.waitFor(() => expect(second.state).toBe('ready'));
+    await eventually(() => expect(second.state).toBe('ready'));
     await second.stop();
-    await vi.waitFor(() => expect(node.daemon.status().gateways[1]?.isConnected).toBe(false));
+    await eventually(() => expect(node.daemon.status().gateways[1]?.isConnected).toBe(false));
     node.gateway.link.send({ type: 'members', gateway: 'g1', gateways: [] });
-    await vi.waitFor(() => expect(node.daemon.status().gateways).toHaveLength(1));
+    await eventually(() => expect(node.daemon.status().gateways).toHaveLength(1));
   });
 
   test('reports a load that knows the streams given to the engine, with a sequence that rises', async () => {
     await node.start();
     node.gateway.open({ id: 'attempt-1' }, BODY);
-    await vi.waitFor(() => expect(node.gateway.loads.at(-1)?.seenStream).toBe(1));
+    await eventually(() => expect(node.gateway.loads.at(-1)?.seenStream).toBe(1));
     const sequence = node.gateway.loads.map((load) => load.seq);
     expect(sequence).toEqual(sequence.map((_, index) => index + 1));
     expect(node.gateway.loads.at(-1)).toMatchObject({ replica: 'n1', running: 0, queued: 0, kvTokensUsed: null, prefillTokensPerS: null });
@@ -115,9 +116,9 @@ describe('a node daemon', () => {
     await node.start();
     const before = node.gateway.hellos.at(-1)?.epoch;
     await node.engine.stop();
-    await vi.waitFor(() => expect(node.gateway.state).toBe('unhealthy'));
+    await eventually(() => expect(node.gateway.state).toBe('unhealthy'));
     await node.engine.start();
-    await vi.waitFor(() => expect(node.gateway.state).toBe('ready'));
+    await eventually(() => expect(node.gateway.state).toBe('ready'));
     expect(node.gateway.hellos.at(-1)?.epoch).not.toBe(before);
   });
 
@@ -125,7 +126,7 @@ describe('a node daemon', () => {
     await node.start();
     const before = node.gateway.hellos.at(-1)?.epoch;
     node.engine.instance = 2;
-    await vi.waitFor(() => expect(node.gateway.hellos.at(-1)?.epoch).not.toBe(before));
+    await eventually(() => expect(node.gateway.hellos.at(-1)?.epoch).not.toBe(before));
   });
 });
 
@@ -133,33 +134,33 @@ describe('draining', () => {
   test('lets running attempts finish, takes no new ones, and resuming goes back', async () => {
     await node.start();
     const running = node.gateway.open({ id: 'attempt-1' }, BODY);
-    await vi.waitFor(() => expect(node.engine.held).toHaveLength(1));
+    await eventually(() => expect(node.engine.held).toHaveLength(1));
     node.gateway.link.send({ type: 'drain' });
-    await vi.waitFor(() => expect(node.gateway.state).toBe('draining'));
+    await eventually(() => expect(node.gateway.state).toBe('draining'));
     const late = node.gateway.open({ id: 'attempt-2' }, BODY);
-    await vi.waitFor(() => expect(late.status).toBe(503));
+    await eventually(() => expect(late.status).toBe(503));
     const drained = node.daemon.drain();
     for (const request of node.engine.held) {
       streamHead(request);
       streamEnd(request, 'stop', 1);
     }
     await drained;
-    await vi.waitFor(() => expect(running.trailers).not.toBe(null));
+    await eventually(() => expect(running.trailers).not.toBe(null));
     node.gateway.link.send({ type: 'resume' });
-    await vi.waitFor(() => expect(node.gateway.state).toBe('ready'));
+    await eventually(() => expect(node.gateway.state).toBe('ready'));
   });
 
   test('stops what is still running when its time is up, with its count', async () => {
     await node.start({ drainMs: 20 });
     node.engine.onAbort = (request) => streamEnd(request, 'abort', 2);
     const running = node.gateway.open({ id: 'attempt-1' }, BODY);
-    await vi.waitFor(() => expect(node.engine.held).toHaveLength(1));
+    await eventually(() => expect(node.engine.held).toHaveLength(1));
     for (const request of node.engine.held) {
       streamHead(request);
       streamToken(request, 'a', 1);
     }
     await node.daemon.drain();
-    await vi.waitFor(() => expect(running.error).toMatchObject({ kind: 'broken', settlement: { usage: { completionTokens: 2 } } }));
+    await eventually(() => expect(running.error).toMatchObject({ kind: 'broken', settlement: { usage: { completionTokens: 2 } } }));
   });
 });
 
@@ -178,10 +179,10 @@ describe('the local HTTP', () => {
   test('drains and resumes', async () => {
     await node.start();
     expect((await local('POST', '/drain')).status).toBe(202);
-    await vi.waitFor(() => expect(node.gateway.state).toBe('draining'));
+    await eventually(() => expect(node.gateway.state).toBe('draining'));
     expect((await local('GET', '/readyz')).status).toBe(503);
     expect((await local('POST', '/resume')).status).toBe(202);
-    await vi.waitFor(() => expect(node.gateway.state).toBe('ready'));
+    await eventually(() => expect(node.gateway.state).toBe('ready'));
   });
 
   test('empties its engine\'s prefix cache at its local address, and says why where the engine will not', async () => {

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { noLog, seededRng, systemClock, type Clock, type Logger } from '../../src/core/index.ts';
 import { EngineProcess } from '../../src/node/engine-process.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { eventually } from '../support/eventually.ts';
 
 const CHILD = 'test/support/child-engine.mjs';
 const RESTART = { backoffMinMs: 1_000, backoffMaxMs: 8_000 };
@@ -46,7 +47,7 @@ function isAlive(pid: number): boolean {
 describe('the engine’s process', () => {
   test('gets its environment, and its output is logged', async () => {
     const seen = start([process.execPath, CHILD, 'serve']);
-    await vi.waitFor(() => expect(seen.lines.join('\n')).toContain('serving one'));
+    await eventually(() => expect(seen.lines.join('\n')).toContain('serving one'));
   });
 
   test('is started again when it ends, with growing pauses, and the loop shows', async () => {
@@ -54,7 +55,7 @@ describe('the engine’s process', () => {
     const seen = start([process.execPath, CHILD, 'crash'], clock);
     const pausesMs: number[] = [];
     for (let crash = 1; crash <= 4; crash += 1) {
-      await vi.waitFor(() => expect(seen.exits).toHaveLength(crash), { timeout: 5_000 });
+      await eventually(() => expect(seen.exits).toHaveLength(crash));
       pausesMs.push(Number(/in (\d+) ms/.exec(seen.exits[crash - 1] ?? '')?.[1]));
       clock.advance(pausesMs.at(-1) ?? 0);
       if (seen.starts === crash) clock.advance(1);
@@ -69,17 +70,17 @@ describe('the engine’s process', () => {
 
   test('that cannot be started is tried again too', async () => {
     const seen = start(['/no/such/engine']);
-    await vi.waitFor(() => expect(seen.exits[0]).toContain('could not be started'));
+    await eventually(() => expect(seen.exits[0]).toContain('could not be started'));
   });
 
   test('is killed with all it started when it does not obey', async () => {
     const seen = start([process.execPath, CHILD, 'stubborn'], systemClock, 50);
-    await vi.waitFor(() => expect(seen.lines.join('\n')).toContain('serving'));
+    await eventually(() => expect(seen.lines.join('\n')).toContain('serving'));
     const pid = engine?.pid ?? 0;
     const childPid = Number(/child (\d+)/.exec(seen.lines.join('\n'))?.[1]);
     expect(isAlive(pid) && isAlive(childPid)).toBe(true);
     await engine?.stop();
-    await vi.waitFor(() => expect(isAlive(pid) || isAlive(childPid)).toBe(false));
+    await eventually(() => expect(isAlive(pid) || isAlive(childPid)).toBe(false));
     expect(seen.exits).toEqual([]);
   });
 });

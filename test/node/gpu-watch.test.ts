@@ -1,10 +1,11 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { noLog } from '../../src/core/index.ts';
 import { GpuWatch, parseGpus } from '../../src/node/gpu-watch.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { until } from '../support/until.ts';
 
 const H200 = (index: number, errors: string): string => `${index}, NVIDIA H200, 143771, 120000, 87, 61, 512.34, ${errors}`;
 
@@ -39,13 +40,13 @@ test('a GPU with errors, one that is gone, and a driver that fails are faults un
   const { watch, says, faults, clock } = machine();
   says(`${H200(0, '0')}\n${H200(1, '0')}\n`);
   watch.start();
-  await vi.waitFor(() => expect(watch.facts).toHaveLength(2));
+  await until(() => watch.facts.length === 2, 'both are seen');
   expect(watch.fault).toBeNull();
   const next = async (text: string, exitCode = 0): Promise<string | null> => {
     const before = faults.length;
     says(text, exitCode);
     clock.advance(10_000);
-    await vi.waitFor(() => expect(faults.length).toBe(before + 1));
+    await until(() => faults.length === before + 1, 'it is noticed');
     return watch.fault;
   };
   expect(await next(`${H200(0, '0')}\n${H200(1, '3')}\n`)).toContain('GPU 1 has 3 memory errors');
@@ -57,6 +58,6 @@ test('a GPU with errors, one that is gone, and a driver that fails are faults un
 test('a machine without the program has no GPUs that are known of, and is asked no more', async () => {
   const { watch, faults, clock } = machine();
   watch.start();
-  await vi.waitFor(() => expect(clock.pending).toBe(0));
+  await until(() => clock.pending === 0, 'it has been asked');
   expect([watch.facts, watch.fault, faults]).toEqual([[], null, []]);
 });

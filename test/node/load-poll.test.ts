@@ -1,10 +1,11 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { noLog } from '../../src/core/index.ts';
 import type { EngineLoad } from '../../src/engine/index.ts';
 import { zeroCounters } from '../../src/node/counters.ts';
 import { LoadPoll } from '../../src/node/load-poll.ts';
 import { isMuchChanged } from '../../src/node/load-report.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { eventually } from '../support/eventually.ts';
 
 const IDLE: EngineLoad = {
   rank: 0,
@@ -118,7 +119,7 @@ describe('load reports', () => {
     poll.start();
     await pass(10);
     poll.stop();
-    await vi.waitFor(() => expect(under.clock.pending).toBe(0));
+    await eventually(() => expect(under.clock.pending).toBe(0));
   });
 });
 

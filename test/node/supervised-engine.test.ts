@@ -1,10 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { noLog, seededRng, systemClock } from '../../src/core/index.ts';
 import { startNodeDaemon, type NodeDaemon } from '../../src/node/index.ts';
 import { FakeGateway } from '../support/fake-gateway.ts';
 import { nodeOptions } from '../support/node-under-test.ts';
+import { eventually } from '../support/eventually.ts';
 
 const DEPS = { clock: systemClock, rng: seededRng(1), log: noLog };
 const SERVER = `
@@ -43,11 +44,11 @@ async function start(script: string): Promise<void> {
 
 test('an engine that crashes is started again, with another epoch, and ends with its daemon', async () => {
   await start(SERVER);
-  await vi.waitFor(() => expect(gateway.state).toBe('ready'), { timeout: 5_000 });
+  await eventually(() => expect(gateway.state).toBe('ready'));
   const first = daemon?.status();
   process.kill(first?.engine.pid ?? 0, 'SIGKILL');
-  await vi.waitFor(() => expect(gateway.states.some(({ reason }) => reason.includes('was ended by SIGKILL'))).toBe(true));
-  await vi.waitFor(() => expect(gateway.state).toBe('ready'), { timeout: 5_000 });
+  await eventually(() => expect(gateway.states.some(({ reason }) => reason.includes('was ended by SIGKILL'))).toBe(true));
+  await eventually(() => expect(gateway.state).toBe('ready'));
   const second = daemon?.status();
   expect(second?.engine.pid).not.toBe(first?.engine.pid);
   expect(gateway.hellos.at(-1)?.epoch).not.toBe(first?.engine.epoch);
@@ -57,5 +58,5 @@ test('an engine that crashes is started again, with another epoch, and ends with
 
 test('a crash loop shows in the state’s reason', async () => {
   await start('process.exit(7)');
-  await vi.waitFor(() => expect(gateway.states.at(-1)?.reason).toMatch(/exited with code 7, \d+ times in a row/), { timeout: 5_000 });
+  await eventually(() => expect(gateway.states.at(-1)?.reason).toMatch(/exited with code 7, \d+ times in a row/));
 });

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
-import { afterEach, vi } from 'vitest';
+import { afterEach } from 'vitest';
 import { startSimEngine, type AttemptRecord, type SimEngine, type SimEngineOptions } from '../../src/sim/index.ts';
+import { eventually } from '../support/eventually.ts';
 
 const open: SimEngine[] = [];
 
@@ -80,11 +81,11 @@ export function chat(content: string, more: object = {}): object {
 
 /** Waits until `count` requests ended and gives their records. */
 export async function records(one: SimEngine, count: number): Promise<readonly AttemptRecord[]> {
-  return vi.waitFor(async () => {
+  return eventually(async () => {
     const body = (await (await fetch(`${one.url}/sim/requests`)).json()) as { data: AttemptRecord[] };
     if (body.data.length < count) throw new Error(`only ${body.data.length} requests ended`);
     return body.data;
-  }, { timeout: 5_000, interval: 5 });
+  });
 }
 
 /** Sends a request by hand; the socket is the caller's. */

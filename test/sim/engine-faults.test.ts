@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { readFaults } from '../../src/sim/index.ts';
 import { chat, engine, json, post, readStream, records } from './engine-client.ts';
+import { eventually } from '../support/eventually.ts';
 
 const CHAT = '/v1/chat/completions';
 const ask = chat('Hello', { stream: true, ignore_eos: true, max_tokens: 20, rid: 'r' });
@@ -68,7 +69,7 @@ describe('faults of the simulated engine', () => {
   it('stall: nothing more after k tokens until the request is aborted', async () => {
     const one = await failing({ kind: 'stall', afterTokens: 4 });
     const reading = readStream(await post(one, CHAT, ask));
-    await vi.waitFor(() => expect(one.model.load()).toMatchObject({ runningRequests: 0 }));
+    await eventually(() => expect(one.model.load()).toMatchObject({ runningRequests: 0 }));
     expect((await json(await fetch(`${one.url}/sim/requests`)))['running']).toBe(1);
     await post(one, '/abort_request', { rid: 'r' });
     expect((await reading).chunks.at(-1)?.choices[0]?.finish_reason).toBe('abort');
@@ -79,7 +80,7 @@ describe('faults of the simulated engine', () => {
     const onCrash = vi.fn<() => void>();
     const one = await engine({ onCrash, faults: readFaults({ requests: [{ kind: 'crash', afterTokens: 2 }] }) });
     expect((await readStream(await post(one, CHAT, ask))).isBroken).toBe(true);
-    await vi.waitFor(() => expect(onCrash).toHaveBeenCalledOnce());
+    await eventually(() => expect(onCrash).toHaveBeenCalledOnce());
     await expect(fetch(`${one.url}/health`)).rejects.toThrow('fetch failed');
     expect(one.server.log.list(0, 9)).toMatchObject([{ completion: 2, outcome: 'failed' }]);
   });
@@ -96,7 +97,7 @@ describe('faults of the simulated engine', () => {
     expect(await json(await post(one, '/sim/faults', { freezeLoad: true, slowdown: 1e6 }))).toMatchObject({ slowdown: 1e6 });
     const leave = new AbortController();
     const pending = post(one, CHAT, ask, leave.signal).catch(() => 'left');
-    await vi.waitFor(() => expect(one.model.load().runningRequests + one.model.load().waitingRequests).toBe(1));
+    await eventually(() => expect(one.model.load().runningRequests + one.model.load().waitingRequests).toBe(1));
     expect(one.model.nextEventAtMs()).toBeGreaterThan(1e6);
     expect(await json(await fetch(`${one.url}/v1/loads`))).toMatchObject({ loads: [{ num_running_reqs: 0, num_waiting_reqs: 0 }] });
     leave.abort();

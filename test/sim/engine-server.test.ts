@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { chat, engine, json, post, rawPost, readStream, records } from './engine-client.ts';
+import { eventually } from '../support/eventually.ts';
 
 const CHAT = '/v1/chat/completions';
 
@@ -137,7 +138,7 @@ describe('simulated engine', () => {
     streaming.destroy();
     await records(one, 1);
     const silent = rawPost(one.port, CHAT, chat('Hi', { ...endless, rid: 'n' }));
-    await vi.waitFor(() => expect(one.model.load().runningRequests + one.model.load().waitingRequests).toBeGreaterThan(0));
+    await eventually(() => expect(one.model.load().runningRequests + one.model.load().waitingRequests).toBeGreaterThan(0));
     silent.destroy();
     const ended = await records(one, 2);
     expect(ended.map((record) => record.outcome)).toEqual(['aborted', 'aborted']);
@@ -217,6 +218,6 @@ describe('simulated engine', () => {
     expect(second.status).toBe(503);
     await second.text();
     await first.body?.cancel();
-    await vi.waitFor(() => expect(one.model.load().runningRequests).toBe(0));
+    await eventually(() => expect(one.model.load().runningRequests).toBe(0));
   });
 });

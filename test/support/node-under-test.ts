@@ -1,8 +1,8 @@
-import { vi } from 'vitest';
 import { noLog, seededRng, systemClock } from '../../src/core/index.ts';
 import { CANARY_DEFAULTS, startNodeDaemon, type NodeDaemon, type NodeDaemonOptions } from '../../src/node/index.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { FakeGateway, FLEET_TOKEN } from './fake-gateway.ts';
+import { eventually } from './eventually.ts';
 
 /** Options of a node in front of `engineUrl`, with times short enough for tests. */
 export function nodeOptions(engineUrl: string, gatewayUrls: readonly string[], more: Partial<NodeDaemonOptions> = {}): NodeDaemonOptions {
@@ -57,7 +57,7 @@ export class NodeUnderTest {
 
   /** Resolves once the gateway has heard that the node is ready, and its load. */
   async ready(): Promise<void> {
-    await vi.waitFor(() => {
+    await eventually(() => {
       if (this.gateway.state !== 'ready' || this.gateway.loads.length === 0) throw new Error('the node is not ready yet');
     });
   }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   MetricsRegistry,
   noLog,
@@ -10,6 +10,7 @@ import {
 } from '../../src/core/index.ts';
 import { startTelemetry, type Telemetry, type TraceBounds } from '../../src/telemetry/index.ts';
 import { OtlpReceiver, plainAttributes, type ReceivedSpan } from './otlp-receiver.ts';
+import { eventually } from '../support/eventually.ts';
 
 const ADMITTED_MS = Date.UTC(2026, 0, 1);
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -205,7 +206,7 @@ describe('the export', () => {
 
   test('goes on by itself, without anyone closing', async () => {
     (await tracing({ batchMs: 10 })).startRequest(start).end(end);
-    await vi.waitFor(() => expect(receiver.spans.length).toBe(1), { timeout: 10_000 });
+    await eventually(() => expect(receiver.spans.length).toBe(1));
   });
 
   test('that fails is said once, and once more when it is over', async () => {
@@ -215,11 +216,11 @@ describe('the export', () => {
     receiver.mode = 'refuse';
     for (const exports of [1, 2]) {
       traces.startRequest(start).end(end);
-      await vi.waitFor(() => expect(receiver.paths.length).toBe(exports), { timeout: 10_000 });
+      await eventually(() => expect(receiver.paths.length).toBe(exports));
     }
     receiver.mode = 'take';
     traces.startRequest(start).end(end);
-    await vi.waitFor(() => expect(said.length).toBe(2), { timeout: 10_000 });
+    await eventually(() => expect(said.length).toBe(2));
     expect(said).toEqual(['Traces cannot be exported; they are lost until they can.', 'Traces are exported again.']);
   });
 
