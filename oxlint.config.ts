@@ -14,6 +14,7 @@ export const LAYERS = {
   telemetry: ['core'],
   config: ['core'],
   admission: ['core'],
+  redis: ['core', 'admission'],
   billing: ['core', 'openai', 'store'],
   engine: ['core', 'openai'],
   link: ['core', 'openai'],
@@ -23,8 +24,8 @@ export const LAYERS = {
   node: ['core', 'openai', 'prefix', 'engine', 'link', 'config', 'identity'],
   sim: ['core', 'openai', 'prefix', 'link', 'health', 'balancer', 'admission'],
   gateway: ['core', 'openai', 'prefix', 'engine', 'link', 'health', 'balancer', 'admission', 'billing', 'accounts', 'identity'],
-  wiring: ['core', 'openai', 'prefix', 'config', 'store', 'accounts', 'identity', 'billing', 'telemetry', 'admission', 'link', 'health', 'balancer', 'gateway', 'version.ts'],
-  commands: ['core', 'config', 'accounts', 'identity', 'billing', 'telemetry', 'health', 'plan', 'node', 'sim', 'app.ts'],
+  wiring: ['core', 'openai', 'prefix', 'config', 'store', 'accounts', 'identity', 'billing', 'telemetry', 'admission', 'redis', 'link', 'health', 'balancer', 'gateway', 'version.ts'],
+  commands: ['core', 'config', 'store', 'accounts', 'identity', 'billing', 'telemetry', 'health', 'plan', 'node', 'sim', 'app.ts'],
 };
 
 /** What reads the real clock or real chance, and what to use in its place. */

@@ -7,12 +7,15 @@ import type { ConfigPath } from './schema-walk.ts';
 
 /** What is wrong between the values of a gateway. */
 export function gatewayFaults(settings: GatewaySettings): SchemaFault[] {
-  const { listen, models, aliases, replicas, dedicated, retries, breaker, link } = settings;
+  const { listen, models, aliases, replicas, dedicated, retries, breaker, link, sharing, timeouts } = settings;
   return [
     ...(listen.fleet === undefined && replicas.length === 0
       ? [{ path: ['replicas'], message: 'are none, and without listen.fleet no node can join: nothing could ever answer' }]
       : []),
     ...samePorts(listen),
+    ...sharedFaults(settings),
+    ...atMost(['sharing', 'beat_ms'], sharing.beat_ms, 'member_lease_ms', sharing.member_lease_ms),
+    ...atMost(['timeouts', 'total_ms'], timeouts.total_ms, 'sharing.allowance_ms', sharing.allowance_ms),
     ...(listen.fleet === undefined ? [] : fleetFaults(listen.fleet)),
     ...repeated(replicas.map(({ id }) => id), (index) => ['replicas', index, 'id']),
     ...replicas.flatMap((replica, index) =>
@@ -36,6 +39,27 @@ function fleetFaults({ token, join, tls, host }: NonNullable<GatewaySettings['li
     ...oneWayToJoin(path, token, join),
     ...(join !== undefined && tls !== undefined ? [{ path: [...path, 'tls'], message: 'is for a fleet with a token for all; with join, the gateway makes its certificate itself' }] : []),
     ...(join !== undefined && join.hosts.length === 0 && isAnyAddress ? [{ path: [...path, 'join', 'hosts'], message: `are missing: ${host} is no address that a node could dial` }] : []),
+  ];
+}
+
+const POSTGRES_URL = /^postgres(ql)?:\/\/[^\s/]+\/[^\s/?]+/;
+const REDIS_URL = /^rediss?:\/\/[^\s/]+(\/\d*)?$/;
+
+/** URLs with passwords in them: said to be wrong, and not shown. */
+function sharedFaults({ postgres, redis }: GatewaySettings): SchemaFault[] {
+  return [
+    ...(postgres === undefined || POSTGRES_URL.test(postgres.url) ? [] : [{ path: ['postgres', 'url'], message: 'must be as postgres://user:password@host:5432/database' }]),
+    ...(redis === undefined ? [] : redisFaults(redis)),
+    ...(redis !== undefined && postgres === undefined ? [{ path: ['redis'], message: 'is for gateways that share a database; add postgres' }] : []),
+  ];
+}
+
+function redisFaults({ mode, urls, sentinel_name: name }: NonNullable<GatewaySettings['redis']>): SchemaFault[] {
+  return [
+    ...urls.flatMap((one, index) => (REDIS_URL.test(one) ? [] : [{ path: ['redis', 'urls', index], message: 'must be as redis://user:password@host:6379, or rediss:// with TLS' }])),
+    ...(mode === 'single' && urls.length > 1 ? [{ path: ['redis', 'urls'], message: 'are several; a single server has one. For more say mode: sentinel or mode: cluster' }] : []),
+    ...(mode === 'sentinel' && name === undefined ? [{ path: ['redis', 'sentinel_name'], message: 'is missing: the name that the Sentinels know the master by' }] : []),
+    ...(mode !== 'sentinel' && name !== undefined ? [{ path: ['redis', 'sentinel_name'], message: 'is for mode: sentinel' }] : []),
   ];
 }
 
