@@ -47,7 +47,7 @@ export async function serve(
     if (keyed.answer !== null) return reply.replay(keyed.answer);
     const held = [() => keyed.leave()];
     try {
-      const admission = admit(request, key, wanted, shown, deps);
+      const admission = await admit(request, key, wanted, shown, deps);
       const { ask } = admission;
       held.push(() => admission.leave());
       const planned = await plan(ask, key, reply, deps);

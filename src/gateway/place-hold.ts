@@ -18,10 +18,10 @@ export interface Held {
 }
 
 /**
- * Sets aside what the request can cost at the most. Throws `insufficient_quota` when that is not left; for a key that wants it so,
+ * Sets aside what the request can cost at the most. Rejects with `insufficient_quota` when that is not left; for a key that wants it so,
  * the answer is cut to what is.
  */
-export function placeHold(asked: Ask, key: ApiKeyRecord, request: ReceivedRequest, price: RequestPrice | null, deps: HoldDeps): Held {
+export async function placeHold(asked: Ask, key: ApiKeyRecord, request: ReceivedRequest, price: RequestPrice | null, deps: HoldDeps): Promise<Held> {
   const { spending, models, clock, options } = deps;
   const payer = { organization: key.organization, project: key.project, keyId: key.id };
   const { admittedAtMs, endpoint } = request;
@@ -31,13 +31,13 @@ export function placeHold(asked: Ask, key: ApiKeyRecord, request: ReceivedReques
   const most = costsMax(ask, price, model);
   const expiresAtMs = clock.now() + options.timeouts.totalMs + GRACE_MS;
   const wanted = { payer, admittedAtMs, expiresAtMs };
-  const answer = spending.place({ ...wanted, amount: sumOf([most.prompt, costOf(most.outputTokens, most.outputPrice)]) });
+  const answer = await spending.place({ ...wanted, amount: sumOf([most.prompt, costOf(most.outputTokens, most.outputPrice)]) });
   if (answer.kind === 'held') return { hold: answer.hold, ask };
   const canShorten = key.clampsOutput && most.outputTokens > 0 && most.outputPrice > 0n;
-  const left = canShorten ? spending.leftFor(payer, admittedAtMs) : null;
+  const left = canShorten ? await spending.leftFor(payer, admittedAtMs) : null;
   const tokens = left === null ? 0 : Number((left - most.prompt) / (most.outputPrice * BigInt(ask.answersMax)));
   if (tokens < 1) throw new MeridianError('insufficient_quota', { message: answer.why });
-  const clamped = spending.place({ ...wanted, amount: sumOf([most.prompt, costOf(tokens * ask.answersMax, most.outputPrice)]) });
+  const clamped = await spending.place({ ...wanted, amount: sumOf([most.prompt, costOf(tokens * ask.answersMax, most.outputPrice)]) });
   if (clamped.kind === 'held') return { hold: clamped.hold, ask: withOutputMax(ask, tokens) };
   throw new MeridianError('insufficient_quota', { message: clamped.why });
 }

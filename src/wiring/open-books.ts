@@ -1,4 +1,4 @@
-import { BillingDesk, chargeOf, chargeTotal, InvoiceDesk, LedgerFeed, openLedger, Spending, type InvoiceTerms, type Journal, type LedgerService, type NewlyBooked, type Party } from '../billing/index.ts';
+import { BillingDesk, chargeOf, chargeTotal, InvoiceDesk, LedgerFeed, openLedger, LocalSpending, type InvoiceTerms, type Journal, type LedgerService, type NewlyBooked, type Party, type Spending } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import { InTurn, type Clock, type Logger } from '../core/index.ts';
 import type { Teardown } from './teardown.ts';
@@ -33,7 +33,7 @@ export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: C
   let onBooked: (booked: NewlyBooked) => void = () => {};
   const ledger = teardown.add(await openLedger({ path, journalPath, source, sealKey, onBooked: (booked) => onBooked(booked) }));
   await ledger.ship(clock.wallMs());
-  const spending = new Spending(await ledger.spendingState(clock.wallMs()), (reached) => {
+  const spending = new LocalSpending(await ledger.spendingState(clock.wallMs()), (reached) => {
     ledger.markBudget(reached, clock.wallMs()).catch((error: unknown) => log.error({ budget: reached.budget.id, error: String(error) }, 'it could not be noted that a budget is reached'));
   });
   teardown.add({ close: clock.every(EXPIRE_MS, () => spending.expire(clock.now())) });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { BillingDesk, openSqliteLedger, Spending, type Customer } from '../../src/billing/index.ts';
+import { BillingDesk, openSqliteLedger, LocalSpending, type Customer } from '../../src/billing/index.ts';
 import { InTurn, type FemtoUsd } from '../../src/core/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -26,14 +26,14 @@ async function open() {
     books.failing -= 1;
   };
   const clock = new ManualClock();
-  const spending = new Spending(await ledger.spendingState(0), () => {});
+  const spending = new LocalSpending(await ledger.spendingState(0), () => {});
   const desk = new BillingDesk({ ledger, spending, feed: { catchUp }, clock, turns: new InTurn() });
   const customer = await ledger.customer(ORG);
   const put = (terms: Customer['terms']): Promise<Customer> => desk.putCustomer({ ...customer, terms });
   return { desk, spending, ledger, books, put };
 }
 
-const left = (spending: Spending): FemtoUsd[] => spending.pots().map((pot) => pot.left);
+const left = (spending: LocalSpending): FemtoUsd[] => spending.pots().map((pot) => pot.left);
 
 test.each([0, 1])('a customer who could not be made to pay ahead, at look %i, has no pot with plenty in it, and is one at the next try', async (failing) => {
   const { desk, spending, books, put } = await open();

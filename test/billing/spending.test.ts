@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Spending, type Budget, type BudgetReached, type Hold, type SpendingState } from '../../src/billing/index.ts';
+import { LocalSpending, type Budget, type BudgetReached, type Hold, type SpendingState } from '../../src/billing/index.ts';
 import type { FemtoUsd } from '../../src/core/index.ts';
 
 const ADMITTED_AT_MS = Date.parse('2026-11-26T12:00:00Z');
@@ -11,17 +11,17 @@ function budgetOf(id: string, amount: bigint, change: Partial<Budget> = {}): Bud
   return { id, organization: 'org_a', scope: 'organization', scopeId: 'org_a', period: 'month', amount: usd(amount), isHard: true, warnPercents: [50, 100], createdAtMs: 0, archivedAtMs: null, ...change };
 }
 
-function spendingOf(state: Partial<SpendingState>): { spending: Spending; reached: BudgetReached[] } {
+function spendingOf(state: Partial<SpendingState>): { spending: LocalSpending; reached: BudgetReached[] } {
   const reached: BudgetReached[] = [];
-  return { spending: new Spending({ nowMs: ADMITTED_AT_MS, prepaid: [], budgets: [], ...state }, (one) => reached.push(one)), reached };
+  return { spending: new LocalSpending({ nowMs: ADMITTED_AT_MS, prepaid: [], budgets: [], ...state }, (one) => reached.push(one)), reached };
 }
 
-function hold(spending: Spending, amount: bigint, payer = PAYER, admittedAtMs = ADMITTED_AT_MS): Hold | null {
+function hold(spending: LocalSpending, amount: bigint, payer = PAYER, admittedAtMs = ADMITTED_AT_MS): Hold | null {
   const answer = spending.place({ payer, amount: usd(amount), admittedAtMs, expiresAtMs: 100 });
   return answer.kind === 'held' ? answer.hold : null;
 }
 
-function held(spending: Spending, amount: bigint, payer = PAYER, admittedAtMs = ADMITTED_AT_MS): Hold {
+function held(spending: LocalSpending, amount: bigint, payer = PAYER, admittedAtMs = ADMITTED_AT_MS): Hold {
   const got = hold(spending, amount, payer, admittedAtMs);
   if (got === null) throw new Error('it was refused');
   return got;
@@ -30,7 +30,7 @@ function held(spending: Spending, amount: bigint, payer = PAYER, admittedAtMs = 
 let requests = 0;
 
 /** Ends a hold with a charge; resolves to the id of its request. */
-function settle(spending: Spending, one: Hold, charge: number | bigint, admittedAtMs = ADMITTED_AT_MS, payer = PAYER): string {
+function settle(spending: LocalSpending, one: Hold, charge: number | bigint, admittedAtMs = ADMITTED_AT_MS, payer = PAYER): string {
   const requestId = `req_${(requests += 1)}`;
   spending.settle(one, { requestId, payer, admittedAtMs, charge: usd(charge) });
   return requestId;

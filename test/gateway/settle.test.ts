@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Spending, type AttemptRecord, type UsageRecord } from '../../src/billing/index.ts';
+import { LocalSpending, type AttemptRecord, type UsageRecord } from '../../src/billing/index.ts';
 import { RatePermit } from '../../src/admission/rate-limiter.ts';
 import { Hold } from '../../src/billing/holds/hold.ts';
 import { MeridianError, sumOf } from '../../src/core/index.ts';
@@ -54,7 +54,7 @@ async function settled(attempts: AttemptRecord[], outcome: AnswerOutcome): Promi
   const written: UsageRecord[] = [];
   const journal = { settle: (record: UsageRecord) => Promise.resolve(void written.push(record)) } as unknown as GatewayDeps['journal'];
   const settlements = new SettlementInbox(new ManualClock(), () => Promise.resolve());
-  const spending = new Spending({ nowMs: 0, prepaid: [], budgets: [] }, () => {});
+  const spending = new LocalSpending({ nowMs: 0, prepaid: [], budgets: [] }, () => {});
   const { record, durable } = settle(context(attempts), outcome, { clock: new ManualClock(), journal, settlements, spending });
   await durable;
   expect(written).toEqual([record]);

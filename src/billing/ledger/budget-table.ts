@@ -9,7 +9,7 @@ import { monthStartMs, nextMonth } from './month.ts';
 import { tell } from './told.ts';
 import { chargeOfSums, sumsOf } from './token-sums.ts';
 
-const COLUMN_OF = { organization: 'organization', project: 'project', key: 'key_id' } as const satisfies Record<BudgetScope, string>;
+export const COLUMN_OF = { organization: 'organization', project: 'project', key: 'key_id' } as const satisfies Record<BudgetScope, string>;
 
 export async function insertBudget(db: Kysely<LedgerTables>, budget: Budget): Promise<void> {
   await db

@@ -23,9 +23,9 @@ export interface Admission {
 
 /**
  * Decides whether the request may enter now: whether this gateway can take it, what it costs, whether its limits and its
- * budgets allow it. Throws `overloaded`, `rate_limit_exceeded` or `insufficient_quota`, holding nothing.
+ * budgets allow it. Rejects with `overloaded`, `rate_limit_exceeded` or `insufficient_quota`, holding nothing.
  */
-export function admit(request: ReceivedRequest, key: ApiKeyRecord, ask: Ask, shown: AnswerHeaders, deps: GatewayDeps): Admission {
+export async function admit(request: ReceivedRequest, key: ApiKeyRecord, ask: Ask, shown: AnswerHeaders, deps: GatewayDeps): Promise<Admission> {
   const price = priceOf(ask, request, deps);
   const permit = enter(ask.hints.priority, deps);
   const held = [() => permit.release()];
@@ -35,7 +35,7 @@ export function admit(request: ReceivedRequest, key: ApiKeyRecord, ask: Ask, sho
   try {
     const rate = limitRate(ask, key, shown, deps);
     held.push(() => rate.release(deps.clock.now()));
-    const { hold, ask: affordable } = placeHold(ask, key, request, price, deps);
+    const { hold, ask: affordable } = await placeHold(ask, key, request, price, deps);
     shown.outputTokensMax = affordable === ask ? null : affordable.outputTokensMax;
     // One that came to an attempt was settled.
     held.push(() => (hold.isOpen ? deps.spending.void(hold) : undefined));
