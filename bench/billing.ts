@@ -80,7 +80,7 @@ async function writing(directory: string, seconds: number) {
   const settled = records + waits.length;
   const journalBytesPerRecord = statSync(path).size / settled;
   const again = await openJournal({ path, groupCommitMs: 2, streamGroupCommitMs: 20, clock: systemClock, log: noLog });
-  const ledger = await openLedger({ path: join(directory, 'shipped.sqlite'), journalPath: path, source: 'bench', sealKey: Buffer.alloc(32) });
+  const ledger = await openLedger({ database: { kind: 'sqlite', path: join(directory, 'shipped.sqlite') }, journalPath: path, source: 'bench', sealKey: Buffer.alloc(32) });
   const shipStartedMs = performance.now();
   const lines = await ledger.ship(systemClock.wallMs());
   const shippedPerS = lines / ((performance.now() - shipStartedMs) / 1_000);

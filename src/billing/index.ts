@@ -22,10 +22,11 @@ export type { Balance, Budget, BudgetScope, BudgetState, Credit, SpendingState }
 export type { Customer } from './ledger/customer-table.ts';
 export type { Ledger } from './ledger/ledger.ts';
 export type { LedgerEvent, Meter } from './ledger/ledger-event.ts';
-export type { LedgerService } from './ledger/ledger-protocol.ts';
+export type { LedgerDatabase, LedgerService } from './ledger/ledger-protocol.ts';
+export { PostgresAllowances } from './ledger/postgres-allowances.ts';
 export { LedgerFeed } from './ledger/ledger-feed.ts';
 export { openLedger, type NewlyBooked } from './ledger/open-ledger.ts';
-export { openSqliteLedger } from './ledger/sql-ledger.ts';
+export { openPostgresLedger, openSqliteLedger } from './ledger/sql-ledger.ts';
 export type { Grain, UsageDimension, UsageQuery, UsageSum } from './ledger/usage-query.ts';
 export type { CountDifference, ReplicaMargin } from './ledger/reconcile.ts';
 export type { Hold } from './holds/hold.ts';

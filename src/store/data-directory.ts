@@ -13,15 +13,16 @@ export interface DataDirectory {
 }
 
 /**
- * Opens `directory`, made when absent (mode 0700), for this process alone.
+ * Opens `directory`, made when absent (mode 0700), for this process alone. `secretsFile`: where its secrets are, when several
+ * directories share them.
  * Throws `conflict` when another process has it or its secrets are damaged.
  */
-export function openDataDirectory(directory: string): DataDirectory {
+export function openDataDirectory(directory: string, secretsFile?: string): DataDirectory {
   const root = resolve(directory);
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(root, join(root, 'lock.sqlite'));
   try {
-    const secrets = loadSecrets(join(root, 'secrets.json'));
+    const secrets = loadSecrets(secretsFile ?? join(root, 'secrets.json'));
     return { secrets, path: (name) => join(root, name), close: unlock };
   } catch (error) {
     unlock();

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
-import { Pool, types, type CustomTypesConfig } from 'pg';
+import type { CustomTypesConfig } from 'pg';
 import { MeridianError } from '../core/index.ts';
+import { REVISIONS_TABLE } from './revisions.ts';
 
 export interface PostgresOptions {
   /** As `postgres://user:password@host:5432/database`. */
@@ -22,11 +23,6 @@ export interface PostgresOptions {
 const SERVER_VERSION_MIN = 140_000;
 const INT8 = 20;
 
-/** Numbers for `bigint`: what is kept in it here are times, counts and tokens. Money is `numeric`, and comes as text. */
-const READERS: CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') => (oid === INT8 ? whole : types.getTypeParser(oid, format ?? 'text'))) as CustomTypesConfig['getTypeParser'],
-};
-
 /**
  * The tables `Tables` in a PostgreSQL database, at the newest schema: several gateways may open it at once. A committed
  * transaction survives a power cut of the server. Rejects with `conflict`, which says what to do, when the server cannot be
@@ -34,6 +30,10 @@ const READERS: CustomTypesConfig = {
  */
 export async function openPostgres<Tables>(options: PostgresOptions): Promise<Kysely<Tables>> {
   const { url, connectionsMax = 4, statementMs = 10_000, connectMs = 2_000, onIdleError = () => {} } = options;
+  // Only where it is wanted: most gateways have no PostgreSQL.
+  const [{ Pool, types }, { default: Cursor }] = await Promise.all([import('pg'), import('pg-cursor')]);
+  // Numbers for `bigint`: what is kept in it here are times, counts and tokens. Money is `numeric`, and comes as text.
+  const getTypeParser = ((oid: number, format?: 'text' | 'binary') => (oid === INT8 ? whole : types.getTypeParser(oid, format ?? 'text'))) as CustomTypesConfig['getTypeParser'];
   const pool = new Pool({
     connectionString: url,
     max: connectionsMax,
@@ -43,10 +43,12 @@ export async function openPostgres<Tables>(options: PostgresOptions): Promise<Ky
     keepAlive: true,
     options: '-c synchronous_commit=on',
     application_name: 'meridian',
-    types: READERS,
+    types: { getTypeParser },
   });
   pool.on('error', onIdleError);
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  // One that breaks in the middle of a transaction says so with the next statement.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool, cursor: Cursor }) });
   try {
     await refuseOldServer(db, url);
     await migrate(db, options);
@@ -84,6 +86,7 @@ async function migrate<Tables>(db: Kysely<Tables>, { url, component, migrations 
   await db.transaction().execute(async (within) => {
     await oneAtATime(within, 'schema');
     await sql`CREATE TABLE IF NOT EXISTS schema_versions (component text PRIMARY KEY, version integer NOT NULL)`.execute(within);
+    await sql.raw(REVISIONS_TABLE).execute(within);
     const { rows } = await sql<{ version: number }>`SELECT version FROM schema_versions WHERE component = ${component}`.execute(within);
     const version = rows[0]?.version ?? 0;
     if (version > migrations.length) {

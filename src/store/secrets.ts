@@ -1,5 +1,5 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MeridianError } from '../core/index.ts';
 
@@ -17,12 +17,9 @@ const SECRET_BYTES = 32;
 export function loadSecrets(file: string): Secrets {
   const text = readIfThere(file);
   if (text !== null) return parseSecrets(file, text);
-  const secrets = { keyPepper: randomBytes(SECRET_BYTES), cacheSaltSecret: randomBytes(SECRET_BYTES) };
-  writeDurably(file, JSON.stringify({
-    keyPepper: secrets.keyPepper.toString('hex'),
-    cacheSaltSecret: secrets.cacheSaltSecret.toString('hex'),
-  }));
-  return secrets;
+  const made = { keyPepper: randomBytes(SECRET_BYTES).toString('hex'), cacheSaltSecret: randomBytes(SECRET_BYTES).toString('hex') };
+  // Of several gateways that start together on one file, all take what the first one made.
+  return parseSecrets(file, writeOnce(file, JSON.stringify(made)));
 }
 
 /** A key of 32 bytes for one purpose, from which neither `secret` nor the key of another purpose can be told (HKDF, RFC 5869). */
@@ -48,7 +45,27 @@ function secret(value: unknown): Buffer {
 
 /** Writes a file that only this user may read (mode 0600). Either the whole of it is there after a power cut, or none. */
 export function writeDurably(file: string, text: string): void {
-  const draft = `${file}.new`;
+  const draft = writeDraft(file, text);
+  renameSync(draft, file);
+  syncDirectory(dirname(file));
+}
+
+/** The same, unless somebody else was first; what is in the file then. */
+export function writeOnce(file: string, text: string): string {
+  const draft = writeDraft(file, text);
+  try {
+    linkSync(draft, file);
+    syncDirectory(dirname(file));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  } finally {
+    rmSync(draft);
+  }
+  return readFileSync(file, 'utf8');
+}
+
+function writeDraft(file: string, text: string): string {
+  const draft = `${file}.${process.pid}.new`;
   const fd = openSync(draft, 'w', 0o600);
   try {
     writeSync(fd, text);
@@ -56,9 +73,12 @@ export function writeDurably(file: string, text: string): void {
   } finally {
     closeSync(fd);
   }
-  renameSync(draft, file);
+  return draft;
+}
+
+function syncDirectory(path: string): void {
   if (process.platform === 'win32') return; // Windows cannot open a directory to sync it.
-  const directory = openSync(dirname(file), 'r');
+  const directory = openSync(path, 'r');
   try {
     fsyncSync(directory);
   } finally {

@@ -1,6 +1,8 @@
-import { BillingDesk, chargeOf, chargeTotal, InvoiceDesk, LedgerFeed, openLedger, LocalSpending, type InvoiceTerms, type Journal, type LedgerService, type NewlyBooked, type Party, type Spending } from '../billing/index.ts';
+import { BillingDesk, chargeOf, chargeTotal, InvoiceDesk, LedgerFeed, openLedger, type InvoiceTerms, type Journal, type LedgerDatabase, type LedgerService, type NewlyBooked, type Party, type Spending } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import { InTurn, type Clock, type Logger } from '../core/index.ts';
+import type { Shared } from './open-shared.ts';
+import { openSpending } from './open-spending.ts';
 import type { Teardown } from './teardown.ts';
 
 /** The money side: the books, and what may still be spent. */
@@ -13,7 +15,9 @@ export interface Books {
 }
 
 interface BooksAt {
-  readonly ledgerPath: string;
+  readonly database: LedgerDatabase;
+  /** Null for a gateway alone. */
+  readonly shared: Shared | null;
   readonly journalPath: string;
   /** Name of the journal in the ledger. */
   readonly source: string;
@@ -24,22 +28,18 @@ interface BooksAt {
 }
 
 const SHIP_MS = 1_000;
-const EXPIRE_MS = 1_000;
 
 /** Opens the ledger and brings it up to the journal, so that what may be spent is known before the first request. */
 export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: Clock; readonly log: Logger }, teardown: Teardown): Promise<Books> {
-  const { ledgerPath: path, journalPath, source, sealKey, journal, billing, projectNames } = at;
+  const { database, shared, journalPath, source, sealKey, journal, billing, projectNames } = at;
   // What is booked before is in the state that spending begins with.
   let onBooked: (booked: NewlyBooked) => void = () => {};
-  const ledger = teardown.add(await openLedger({ path, journalPath, source, sealKey, onBooked: (booked) => onBooked(booked) }));
+  const ledger = teardown.add(await openLedger({ database, journalPath, source, sealKey, onBooked: (booked) => onBooked(booked) }));
   await ledger.ship(clock.wallMs());
-  const spending = new LocalSpending(await ledger.spendingState(clock.wallMs()), (reached) => {
-    ledger.markBudget(reached, clock.wallMs()).catch((error: unknown) => log.error({ budget: reached.budget.id, error: String(error) }, 'it could not be noted that a budget is reached'));
-  });
-  teardown.add({ close: clock.every(EXPIRE_MS, () => spending.expire(clock.now())) });
-  onBooked = ({ requests, corrections }) => {
+  const spending = await openSpending({ ledger, source, shared, clock, log }, teardown);
+  onBooked = ({ requests, corrections, takenOff }) => {
     const differences = corrections.map(({ meter, atMs, usage }) => ({ payer: meter, admittedAtMs: atMs, difference: chargeTotal(chargeOf(usage, meter.price)) }));
-    spending.booked({ requests, corrections: differences });
+    spending.booked({ requests, corrections: differences, takenOff });
   };
   const feed = teardown.add(new LedgerFeed({ ledger, journal, clock, log, everyMs: SHIP_MS }));
   const turns = new InTurn();

@@ -27,7 +27,7 @@ async function victim(data: string, count: number, acknowledged: string, env: No
 async function expectWhole(data: string, acknowledgedFile: string): Promise<void> {
   const journalPath = join(data, 'journal.sqlite');
   const journal = await openJournal({ path: journalPath, groupCommitMs: 1, streamGroupCommitMs: 1, clock: systemClock, log: noLog });
-  const ledger = await openLedger({ path: join(data, 'ledger.sqlite'), journalPath, source: 'victim', sealKey: Buffer.alloc(32, 1) });
+  const ledger = await openLedger({ database: { kind: 'sqlite', path: join(data, 'ledger.sqlite') }, journalPath, source: 'victim', sealKey: Buffer.alloc(32, 1) });
   try {
     await ledger.ship(systemClock.wallMs());
     const records: UsageRecord[] = [];

@@ -11,7 +11,7 @@ import { newRequestId, openOf, recordOf } from './records.ts';
 const directory = process.argv[2] ?? '';
 const journalPath = join(directory, 'journal.sqlite');
 const journal = await openJournal({ path: journalPath, groupCommitMs: 1, streamGroupCommitMs: 1, clock: systemClock, log: noLog });
-const ledger = await openLedger({ path: join(directory, 'ledger.sqlite'), journalPath, source: 'victim', sealKey: Buffer.alloc(32, 1) });
+const ledger = await openLedger({ database: { kind: 'sqlite', path: join(directory, 'ledger.sqlite') }, journalPath, source: 'victim', sealKey: Buffer.alloc(32, 1) });
 
 let left = Number(process.argv[3]);
 const acknowledged = openSync(process.argv[4] ?? '', 'a');

@@ -21,7 +21,7 @@ const costOf = (events: readonly LedgerEvent[]): FemtoUsd => sumOf(events.map(({
 const subtotalOf = ({ lines }: InvoiceSnapshot): FemtoUsd => sumOf(lines.map(({ amount }) => amount));
 
 /** What any ledger must do with invoices. */
-export function invoiceSuite(name: string, openEmpty: OpenEmpty): void {
+export function invoiceSuite(name: string, openEmpty: OpenEmpty, runsMax = Infinity): void {
   async function opened() {
     const ledger = await openEmpty();
     onTestFinished(() => ledger.close());
@@ -58,7 +58,7 @@ export function invoiceSuite(name: string, openEmpty: OpenEmpty): void {
           expect(await ledger.faults()).toEqual([]);
           await ledger.close();
         }),
-        { numRuns: 20 },
+        { numRuns: Math.min(20, runsMax) },
       );
     });
 
@@ -77,7 +77,7 @@ export function invoiceSuite(name: string, openEmpty: OpenEmpty): void {
           );
           expect(texts[0]).toBe(texts[1]);
         }),
-        { numRuns: 20 },
+        { numRuns: Math.min(20, runsMax) },
       );
     });
 
@@ -226,7 +226,7 @@ export function invoiceSuite(name: string, openEmpty: OpenEmpty): void {
           expect(await ledger.faults()).toEqual([]);
           await ledger.close();
         }),
-        { numRuns: 25 },
+        { numRuns: Math.min(25, runsMax) },
       );
     });
 

@@ -14,7 +14,7 @@ async function books(...records: UsageRecord[]) {
   const directory = mkdtempSync(join(tmpdir(), 'meridian-reconcile-'));
   const journalPath = join(directory, 'journal.sqlite');
   const journal = await openJournal({ path: journalPath, groupCommitMs: 1, streamGroupCommitMs: 1, clock: systemClock, log: noLog });
-  const ledger = await openLedger({ path: join(directory, 'ledger.sqlite'), journalPath, source: 'j', sealKey: Buffer.alloc(32), onBooked: (one) => booked.push(one) });
+  const ledger = await openLedger({ database: { kind: 'sqlite', path: join(directory, 'ledger.sqlite') }, journalPath, source: 'j', sealKey: Buffer.alloc(32), onBooked: (one) => booked.push(one) });
   onTestFinished(async () => {
     await ledger.close();
     await journal.close();

@@ -17,7 +17,7 @@ export function webhookBooks() {
   onTestFinished(() => db.destroy());
   const clock = new ManualClock(Date.now());
   const seal = new SecretSeal(Buffer.alloc(32, 7));
-  const store = new SqlWebhooks(db);
+  const store = new SqlWebhooks(db, () => Promise.resolve());
   const woken = { count: 0 };
   const desk = new WebhookDesk({ store, seal, clock, rules: RULES, wake: () => (woken.count += 1) });
   return {

@@ -50,11 +50,12 @@ export class PostgresServer {
     await until(() => this.#answers(), 'PostgreSQL answers');
   }
 
-  /** A new empty database; its URL. */
-  async database(): Promise<string> {
+  /** A new database, empty or like the one at `template`, to which nobody may be connected; its URL. */
+  async database(template?: string): Promise<string> {
     this.#databases += 1;
     const name = `test_${this.#databases}`;
-    await this.query(this.url('postgres'), `CREATE DATABASE ${name}`);
+    const like = template === undefined ? '' : ` TEMPLATE ${new URL(template).pathname.slice(1)}`;
+    await this.query(this.url('postgres'), `CREATE DATABASE ${name}${like}`);
     return this.url(name);
   }
 

@@ -41,7 +41,7 @@ async function wrongProjections(db: Kysely<LedgerTables>): Promise<string[]> {
     sql<{ meter: number; sums: string }>`
       SELECT meter, SUM(requests) || ' ' || SUM(prompt_tokens) || ' ' || SUM(cached_tokens) || ' ' || SUM(completion_tokens) || ' ' || SUM(reasoning_tokens) AS sums
       FROM ${sql.raw(table)} WHERE ${sql.raw(condition)} GROUP BY meter`.execute(db);
-  const events = new Map((await sum('events', '1 = 1')).rows.map(({ meter, sums }) => [meter, sums]));
+  const events = new Map((await sum('events_ever', '1 = 1')).rows.map(({ meter, sums }) => [meter, sums]));
   const faults: string[] = [];
   for (const [table, condition] of [['rollups', "grain = 'hour'"], ['rollups', "grain = 'day'"], ['charges', '1 = 1']] as const) {
     const projected = new Map((await sum(table, condition)).rows.map(({ meter, sums }) => [meter, sums]));
@@ -55,10 +55,10 @@ async function wrongProjections(db: Kysely<LedgerTables>): Promise<string[]> {
 async function wrongPostings(db: Kysely<LedgerTables>): Promise<string[]> {
   const charged = new Map<string, bigint>();
   const rows = await db
-    .selectFrom('events')
-    .innerJoin('meters', 'meters.id', 'events.meter')
+    .selectFrom('events_ever')
+    .innerJoin('meters', 'meters.id', 'events_ever.meter')
     .select(['meters.organization', 'meters.price_input', 'meters.price_input_cached', 'meters.price_output'])
-    .select(sumsOf('events'))
+    .select(sumsOf('events_ever'))
     .groupBy('meters.id')
     .execute();
   for (const row of rows) charged.set(row.organization, (charged.get(row.organization) ?? 0n) + chargeTotal(chargeOfSums(row, row)));

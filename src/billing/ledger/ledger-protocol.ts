@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../core/index.ts';
 import type { WebhookStore } from '../webhooks/webhook-store.ts';
 import type { LedgerEvent } from './ledger-event.ts';
+import type { TakenOff } from './allowance-table.ts';
 import type { Ledger } from './ledger.ts';
 import type { Reconciliation } from './reconcile.ts';
 
@@ -21,10 +22,17 @@ export type LedgerMethod = Exclude<keyof LedgerService, 'close' | 'webhooks'>;
 
 export type WebhookMethod = keyof WebhookStore;
 
+/** Where the books are kept: in an SQLite file of a locked data directory, or in a database that several gateways share. */
+export type LedgerDatabase =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | { readonly kind: 'postgres'; readonly url: string; readonly connectionsMax: number; readonly statementMs: number };
+
 /** What the thread is started with. */
 export interface LedgerThreadSettings {
-  readonly path: string;
+  readonly database: LedgerDatabase;
   readonly journalPath: string;
+  /** A database that knows less of the journal than it did before is taken as it is. */
+  readonly acceptsRestored: boolean;
   /** Name of the journal in the ledger. */
   readonly source: string;
   readonly sealKey: Uint8Array;
@@ -39,8 +47,10 @@ export interface LedgerCall {
 
 export type FromLedgerThread =
   | { readonly kind: 'ready' }
+  /** It cannot be opened, and why. */
+  | { readonly kind: 'refused'; readonly error: CarriedError }
   /** New in the ledger; comes before any answer that has it in it. */
-  | { readonly kind: 'booked'; readonly requests: readonly string[]; readonly corrections: readonly LedgerEvent[] }
+  | { readonly kind: 'booked'; readonly requests: readonly string[]; readonly corrections: readonly LedgerEvent[]; readonly takenOff: readonly TakenOff[] }
   | { readonly kind: 'answer'; readonly call: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly call: number; readonly error: CarriedError };
 

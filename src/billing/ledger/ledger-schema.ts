@@ -163,4 +163,21 @@ export const LEDGER_MIGRATIONS: readonly string[] = [
   ${INVOICE_SCHEMA}
   ${WEBHOOK_MIGRATION}
   `,
+  // Single events are dropped in PostgreSQL only; here the tables say that none were.
+  `
+  CREATE TABLE dropped_months (month TEXT PRIMARY KEY, last_seq INTEGER NOT NULL, hash TEXT NOT NULL, seal TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE dropped_usage (
+    month TEXT NOT NULL REFERENCES dropped_months (month),
+    meter INTEGER NOT NULL REFERENCES meters (id),
+    requests INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    PRIMARY KEY (month, meter)
+  ) STRICT, WITHOUT ROWID;
+  CREATE VIEW events_ever AS
+    SELECT meter, requests, prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens FROM events
+    UNION ALL SELECT meter, requests, prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens FROM dropped_usage;
+  `,
 ];

@@ -37,6 +37,12 @@ export interface LedgerTables extends InvoiceTables, WebhookTables {
     readonly at_ms: number;
     readonly invoice_month: string;
   };
+  /** Months of booking whose single events were dropped: the last of them with its seal, and what this note is sealed by. */
+  readonly dropped_months: { readonly month: string; readonly last_seq: number; readonly hash: string; readonly seal: string };
+  /** What they came to. */
+  readonly dropped_usage: TokenColumns & { readonly month: string; readonly meter: number };
+  /** A view of all events there ever were, some of them in sums. */
+  readonly events_ever: TokenColumns & { readonly meter: number };
   /** Each chains the events of one batch to the seal before. */
   readonly seals: { readonly last_seq: number; readonly first_seq: number; readonly hash: string };
   readonly transactions: {

@@ -1,4 +1,6 @@
 import type { Balance, Budget, BudgetState, Credit, SpendingState } from './billing-account.ts';
+import type { TakenOff } from './allowance-table.ts';
+import type { SpendingTerms } from '../holds/shared-spending.ts';
 import type { BudgetReached } from '../holds/spending.ts';
 import type { PriceRow } from '../prices/price-book.ts';
 import type { Customer } from './customer-table.ts';
@@ -8,6 +10,14 @@ import type { CreditNoteAct, InvoiceAct, NewInvoice } from './invoice-acts.ts';
 import type { InvoiceTerms } from './invoice-content.ts';
 import type { LedgerEvent } from './ledger-event.ts';
 import type { UsageQuery, UsageSum } from './usage-query.ts';
+
+/** What a batch came to. */
+export interface Applied {
+  /** Events that were new. */
+  readonly fresh: readonly LedgerEvent[];
+  /** What they took off what the journal's gateway had set aside of budgets. */
+  readonly takenOff: readonly TakenOff[];
+}
 
 /** What a journal has beyond what the ledger knows of it, in its order. */
 export interface LedgerBatch {
@@ -37,9 +47,9 @@ export interface Ledger {
   position(source: string): Promise<number>;
   /**
    * Applies a batch and notes its position in one transaction. An event that was applied before, at any time and from
-   * anywhere, changes nothing. Resolves with those that were new.
+   * anywhere, changes nothing.
    */
-  apply(batch: LedgerBatch): Promise<readonly LedgerEvent[]>;
+  apply(batch: LedgerBatch): Promise<Applied>;
   usage(query: UsageQuery): Promise<readonly UsageSum[]>;
   /** Adds a row that holds at all hours to the price book. */
   addPrice(row: PriceRow, nowMs: number): Promise<void>;
@@ -73,6 +83,10 @@ export interface Ledger {
   creditInvoice(act: CreditNoteAct): Promise<Invoice>;
   /** What there is left to spend, in the month of `nowMs` and in all. */
   spendingState(nowMs: number): Promise<SpendingState>;
+  /** Who is served for what was paid ahead, and which budgets there are. */
+  spendingTerms(): Promise<SpendingTerms>;
+  /** Drops single events that are older than so many whole months, where the database can; resolves with their months. */
+  dropOldEvents(keptMonths: number, nowMs: number): Promise<readonly string[]>;
   /** Makes all projections again from events and entries. */
   rebuild(): Promise<void>;
   /** What does not add up or is not as it was written, in words; empty when all is well. */

@@ -2,17 +2,19 @@ import { Worker } from 'node:worker_threads';
 import { MeridianError } from '../../core/index.ts';
 import type { WebhookStore } from '../webhooks/webhook-store.ts';
 import type { LedgerEvent } from './ledger-event.ts';
-import type { CarriedError, FromLedgerThread, LedgerCall, LedgerMethod, LedgerService, LedgerThreadSettings, WebhookMethod } from './ledger-protocol.ts';
+import type { TakenOff } from './allowance-table.ts';
+import type { CarriedError, FromLedgerThread, LedgerCall, LedgerDatabase, LedgerMethod, LedgerService, LedgerThreadSettings, WebhookMethod } from './ledger-protocol.ts';
 
 export interface LedgerOptions {
-  /** The SQLite file, in a locked data directory. */
-  readonly path: string;
+  readonly database: LedgerDatabase;
   /** The journal, which must be open already. */
   readonly journalPath: string;
   /** Name of that journal in the ledger, the same for its life. */
   readonly source: string;
   /** 32 secret bytes; the same for the life of the ledger. */
   readonly sealKey: Buffer;
+  /** Default false: rejects with `conflict` when the database was restored from a backup that is older than what the journal was told. */
+  readonly acceptsRestored?: boolean;
   /** Told of what is new in the ledger, before anything is answered that has it in it. */
   readonly onBooked?: (booked: NewlyBooked) => void;
 }
@@ -22,18 +24,24 @@ export interface NewlyBooked {
   readonly requests: readonly string[];
   /** What turned out to cost another amount than was charged when its request ended. */
   readonly corrections: readonly LedgerEvent[];
+  /** What the booking took off what this gateway had set aside of budgets. */
+  readonly takenOff: readonly TakenOff[];
 }
 
 /** Opens the ledger in a thread of its own, which takes what the journal has whenever `ship` is called. */
-export async function openLedger({ path, journalPath, source, sealKey, onBooked = () => {} }: LedgerOptions): Promise<LedgerService> {
+export async function openLedger({ database, journalPath, source, sealKey, acceptsRestored = false, onBooked = () => {} }: LedgerOptions): Promise<LedgerService> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const settings: LedgerThreadSettings = { path, journalPath, source, sealKey };
+  const settings: LedgerThreadSettings = { database, journalPath, source, sealKey, acceptsRestored };
   const thread = new Worker(new URL(`./ledger-thread.${extension}`, import.meta.url), { workerData: settings });
   await new Promise<void>((resolve, reject) => {
-    thread.once('message', () => resolve());
+    thread.once('message', (message: FromLedgerThread) => {
+      if (message.kind === 'refused') reject(errorOf(message.error));
+      else resolve();
+    });
     thread.once('error', (cause) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      reject(new MeridianError('internal_error', { message: `The ledger ${path} cannot be opened: ${reason}`, cause }));
+      const which = database.kind === 'sqlite' ? database.path : 'in PostgreSQL';
+      reject(new MeridianError('internal_error', { message: `The ledger ${which} cannot be opened: ${reason}`, cause }));
     });
   });
   return serviceOf(new Calls(thread, onBooked));
@@ -65,7 +73,7 @@ class Calls {
   }
 
   #receive(message: FromLedgerThread): void {
-    if (message.kind === 'ready') return;
+    if (message.kind === 'ready' || message.kind === 'refused') return;
     if (message.kind === 'booked') return this.#onBooked(message);
     const waiting = this.#waiting.get(message.call);
     this.#waiting.delete(message.call);
@@ -123,6 +131,8 @@ function serviceOf(calls: Calls): LedgerService {
     writeOffInvoice: through('writeOffInvoice'),
     creditInvoice: through('creditInvoice'),
     spendingState: through('spendingState'),
+    spendingTerms: through('spendingTerms'),
+    dropOldEvents: through('dropOldEvents'),
     rebuild: through('rebuild'),
     faults: through('faults'),
     webhooks: {

@@ -7,13 +7,21 @@ import { beatHolder, becomeHolder, moveAllowance, releaseHolder } from './allowa
 import type { LedgerTables } from './ledger-tables.ts';
 
 export interface PostgresAllowancesOptions {
-  readonly db: Kysely<LedgerTables & AllowanceTables>;
+  /** Of the ledger. */
+  readonly db: Kysely<unknown>;
   /** Name of this gateway's journal in the ledger. */
   readonly source: string;
   /** How long a gateway goes on by itself unheard, which is as long again as it has to end what it began. */
   readonly allowanceMs: number;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+type Tables = LedgerTables & AllowanceTables;
+
+/** The ledger made them. */
+function tablesOf(db: Kysely<unknown>): Kysely<Tables> {
+  return db as Kysely<Tables>;
 }
 
 /** A move that takes longer is as good as refused: a request waits for it. Open after three in a row, and tried again after a second. */
@@ -28,18 +36,20 @@ interface Heard {
 /** Allowances in the ledger's PostgreSQL database. Close it before the database. */
 export class PostgresAllowances implements Allowances {
   readonly #options: PostgresAllowancesOptions;
+  readonly #db: Kysely<Tables>;
   readonly #moves: CircuitBreaker<[AllowanceMove], AllowanceMoved>;
   readonly #heard = new Map<string, Heard>();
 
   private constructor(options: PostgresAllowancesOptions) {
     this.#options = options;
+    this.#db = tablesOf(options.db);
     const errorFilter = (error: unknown): boolean => error instanceof MeridianError;
-    this.#moves = new CircuitBreaker((move: AllowanceMove) => moveAllowance(options.db, options.source, move), { ...BREAKER, errorFilter });
+    this.#moves = new CircuitBreaker((move: AllowanceMove) => moveAllowance(this.#db, options.source, move), { ...BREAKER, errorFilter });
   }
 
   /** With nothing set aside: the books must have all that the journal has, and no request be under way. */
   static async open(options: PostgresAllowancesOptions): Promise<PostgresAllowances> {
-    await becomeHolder(options.db, options.source);
+    await becomeHolder(tablesOf(options.db), options.source);
     return new PostgresAllowances(options);
   }
 
@@ -53,7 +63,8 @@ export class PostgresAllowances implements Allowances {
   }
 
   async beat(): Promise<boolean> {
-    const { db, source } = this.#options;
+    const { source } = this.#options;
+    const db = this.#db;
     try {
       const isHolder = await beatHolder(db, source);
       if (!isHolder) await becomeHolder(db, source);
@@ -69,14 +80,15 @@ export class PostgresAllowances implements Allowances {
   /** Gives everything back: no request is under way any more, and the books have all that was charged. */
   async close(): Promise<void> {
     this.#moves.shutdown();
-    await releaseHolder(this.#options.db, this.#options.source).catch((error: unknown) =>
+    await releaseHolder(this.#db, this.#options.source).catch((error: unknown) =>
       this.#options.log.warn({ error: String(error) }, 'what this gateway had set aside of budgets could not be given back; its next start does it'),
     );
   }
 
   /** By this gateway's own clock, and only while it hears the database all the time: no two clocks are compared. */
   async #releaseSilent(): Promise<void> {
-    const { db, source, allowanceMs, clock, log } = this.#options;
+    const db = this.#db;
+    const { source, allowanceMs, clock, log } = this.#options;
     const nowMs = clock.now();
     for (const { source: other, beat } of await db.selectFrom('allowance_holders').selectAll().where('source', '!=', source).execute()) {
       const heard = this.#heard.get(other);

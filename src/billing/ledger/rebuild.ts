@@ -1,10 +1,15 @@
 import { sql, type Kysely } from 'kysely';
+import { MeridianError } from '../../core/index.ts';
 import type { LedgerTables } from './ledger-tables.ts';
 import { monthOf, monthStartMs, nextMonth } from './month.ts';
 import { GRAINS } from './usage-postings.ts';
 
-/** Makes the projections again from the events and entries. Within the caller's transaction. */
+/** Makes the projections again from the events and entries. Within the caller's transaction. Throws `conflict` when some events are not kept any more. */
 export async function rebuildProjections(db: Kysely<LedgerTables>): Promise<void> {
+  const dropped = await db.selectFrom('dropped_months').select('month').orderBy('month', 'desc').limit(1).executeTakeFirst();
+  if (dropped !== undefined) {
+    throw new MeridianError('conflict', { message: `The events of ${dropped.month} and before are not kept any more: what was made of them cannot be made again. Restore a backup.` });
+  }
   for (const projection of ['rollups', 'charges', 'balances'] as const) await db.deleteFrom(projection).execute();
   for (const [grain, widthMs] of GRAINS) {
     await sql`

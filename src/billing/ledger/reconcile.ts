@@ -7,6 +7,7 @@ import type { AttemptRecord, UsageRecord } from '../usage-record.ts';
 import { addUsage } from '../usage-sum.ts';
 import type { LedgerEvent } from './ledger-event.ts';
 import type { LedgerTables } from './ledger-tables.ts';
+import { sumsOf } from './token-sums.ts';
 import { meterOf, owed } from './rated-events.ts';
 
 /** What the attempts on one replica made in a day, and what was charged of it. */
@@ -117,16 +118,11 @@ function correctionOf(record: UsageRecord, booked: Usage): LedgerEvent | null {
 async function inLedger(db: Kysely<LedgerTables>, request: string): Promise<Usage> {
   const row = await db
     .selectFrom('events')
-    .select(({ fn }) => [
-      fn.sum<number>('prompt_tokens').as('promptTokens'),
-      fn.sum<number>('cached_tokens').as('cachedTokens'),
-      fn.sum<number>('completion_tokens').as('completionTokens'),
-      fn.sum<number>('reasoning_tokens').as('reasoningTokens'),
-    ])
+    .select(sumsOf('events'))
     .where('event_id', '>=', request)
     .where('event_id', '<', `${request}~`)
     .executeTakeFirstOrThrow();
-  return { promptTokens: row.promptTokens, cachedTokens: row.cachedTokens, completionTokens: row.completionTokens, reasoningTokens: row.reasoningTokens };
+  return { promptTokens: row.prompt_tokens, cachedTokens: row.cached_tokens, completionTokens: row.completion_tokens, reasoningTokens: row.reasoning_tokens };
 }
 
 function isSame(a: Usage, b: Usage): boolean {

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Kysely } from 'kysely';
+import { chainStart } from './dropped-months.ts';
 import type { EventRow, LedgerTables } from './ledger-tables.ts';
 
 /** An event as it is sealed: with everything that its meter says. */
@@ -20,10 +21,11 @@ export async function sealEvents(db: Kysely<LedgerTables>, events: readonly Seal
 
 /** Where the chain is broken, in words: events that are not as they were sealed, were taken out or put in. */
 export async function sealFaults(db: Kysely<LedgerTables>, key: Buffer): Promise<readonly string[]> {
-  const faults: string[] = [];
-  let before = FIRST;
-  let sealedTo = 0;
-  let seals = await sealsAfter(db, 0);
+  const start = await chainStart(db, key);
+  const faults: string[] = [...start.faults];
+  let before = start.lastSeq === 0 ? FIRST : start.hash;
+  let sealedTo = start.lastSeq;
+  let seals = await sealsAfter(db, sealedTo);
   while (seals.length > 0) {
     for (const { first_seq: first, last_seq: last, hash } of seals) {
       const events = await eventsBetween(db, sealedTo, last);

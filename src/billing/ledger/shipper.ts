@@ -1,6 +1,5 @@
 import type { JournalTail } from '../journal/journal-tail.ts';
-import type { LedgerEvent } from './ledger-event.ts';
-import type { Ledger } from './ledger.ts';
+import type { Applied, Ledger } from './ledger.ts';
 import { ratedEvents } from './rated-events.ts';
 
 const LINES_AT_ONCE = 1_000;
@@ -10,10 +9,10 @@ export class Shipper {
   readonly #source: string;
   readonly #tail: Pick<JournalTail, 'after'>;
   readonly #ledger: Pick<Ledger, 'apply' | 'position'>;
-  readonly #onApplied: (fresh: readonly LedgerEvent[]) => void;
+  readonly #onApplied: (applied: Applied) => void;
 
   /** `onApplied` is told of each batch what of it was new, as soon as that is durable. */
-  constructor(source: string, tail: Pick<JournalTail, 'after'>, ledger: Pick<Ledger, 'apply' | 'position'>, onApplied: (fresh: readonly LedgerEvent[]) => void) {
+  constructor(source: string, tail: Pick<JournalTail, 'after'>, ledger: Pick<Ledger, 'apply' | 'position'>, onApplied: (applied: Applied) => void) {
     this.#source = source;
     this.#tail = tail;
     this.#ledger = ledger;

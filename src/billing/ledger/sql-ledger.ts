@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
 import { instantMs, isDate, MeridianError } from '../../core/index.ts';
 import type { JournalTail } from '../journal/journal-tail.ts';
-import { openSqlDatabase } from '../../store/index.ts';
+import { openPostgres, openSqlDatabase, type PostgresOptions } from '../../store/index.ts';
+import type { SpendingTerms } from '../holds/shared-spending.ts';
 import type { BudgetReached } from '../holds/spending.ts';
 import { SqlWebhooks } from '../webhooks/sql-webhooks.ts';
 import type { WebhookTables } from '../webhooks/webhook-schema.ts';
@@ -25,20 +26,25 @@ import {
 } from './invoice-acts.ts';
 import { invoiceContent, type InvoiceTerms } from './invoice-content.ts';
 import { findInvoice, findInvoiceOf, listInvoices } from './invoice-table.ts';
-import type { LedgerEvent } from './ledger-event.ts';
 import { ledgerFaults } from './ledger-faults.ts';
 import { LEDGER_MIGRATIONS } from './ledger-schema.ts';
+import type { LedgerStore } from './ledger-store.ts';
 import type { LedgerTables } from './ledger-tables.ts';
-import type { Ledger, LedgerBatch, ListQuery } from './ledger.ts';
+import type { Applied, Ledger, LedgerBatch, ListQuery } from './ledger.ts';
 import { meterFaults, Meters } from './meters.ts';
 import { monthOf } from './month.ts';
+import { POSTGRES_LEDGER_MIGRATIONS } from './postgres-schema.ts';
+import { postgresStore } from './postgres-store.ts';
 import { insertPrice, listPrices } from './price-table.ts';
 import { reconcile, type Reconciliation } from './reconcile.ts';
 import { rebuildProjections } from './rebuild.ts';
 import { sealFaults } from './seals.ts';
+import { sqliteStore } from './sqlite-store.ts';
 import { postUsage } from './usage-postings.ts';
 import type { UsageQuery, UsageSum } from './usage-query.ts';
 import { readUsage } from './usage-reads.ts';
+
+export interface PostgresLedgerOptions extends SqlLedgerOptions, Omit<PostgresOptions, 'component' | 'migrations'> {}
 
 export interface SqlLedgerOptions {
   /** 32 secret bytes that key the seals of the events; the same for the life of the ledger. */
@@ -49,17 +55,25 @@ const BUDGETS_MAX = 1_000_000;
 
 /** The ledger in an SQLite file of its own. */
 export function openSqliteLedger(path: string, options: SqlLedgerOptions): SqlLedger {
-  return new SqlLedger(openSqlDatabase<LedgerTables>(path, { migrations: LEDGER_MIGRATIONS }), options);
+  return new SqlLedger(openSqlDatabase<LedgerTables>(path, { migrations: LEDGER_MIGRATIONS }), sqliteStore, options);
+}
+
+/** The ledger in a PostgreSQL database, which several gateways may share. Rejects as `openPostgres` does. */
+export async function openPostgresLedger({ sealKey, ...options }: PostgresLedgerOptions): Promise<SqlLedger> {
+  const db = await openPostgres<LedgerTables>({ ...options, component: 'ledger', migrations: POSTGRES_LEDGER_MIGRATIONS });
+  return new SqlLedger(db, postgresStore, { sealKey });
 }
 
 /** The ledger in any database that Kysely speaks to, once its tables are there. */
 export class SqlLedger implements Ledger {
   readonly #db: Kysely<LedgerTables>;
+  readonly #store: LedgerStore;
   readonly #sealKey: Buffer;
   readonly #meters = new Meters();
 
-  constructor(db: Kysely<LedgerTables>, { sealKey }: SqlLedgerOptions) {
+  constructor(db: Kysely<LedgerTables>, store: LedgerStore, { sealKey }: SqlLedgerOptions) {
     this.#db = db;
+    this.#store = store;
     this.#sealKey = sealKey;
   }
 
@@ -68,15 +82,16 @@ export class SqlLedger implements Ledger {
     return row?.position ?? 0;
   }
 
-  apply({ source, position, events, nowMs }: LedgerBatch): Promise<readonly LedgerEvent[]> {
+  apply({ source, position, events, nowMs }: LedgerBatch): Promise<Applied> {
     return this.#write(async (db) => {
-      const fresh = await postUsage(db, events, { meters: this.#meters, sealKey: this.#sealKey, nowMs });
+      const fresh = await postUsage(db, events, { meters: this.#meters, store: this.#store, sealKey: this.#sealKey, nowMs });
+      const takenOff = await this.#store.takeOff(db, source, fresh);
       await db
         .insertInto('sources')
         .values({ source, position })
         .onConflict((conflict) => conflict.column('source').doUpdateSet({ position }).where('sources.position', '<', position))
         .execute();
-      return fresh;
+      return { fresh, takenOff };
     });
   }
 
@@ -85,7 +100,10 @@ export class SqlLedger implements Ledger {
   }
 
   addPrice(row: PriceRow, nowMs: number): Promise<void> {
-    return insertPrice(this.#db, row, nowMs);
+    return this.#write(async (db) => {
+      await insertPrice(db, row, nowMs);
+      await this.#store.changed(db, 'prices');
+    });
   }
 
   prices(): Promise<readonly PriceRow[]> {
@@ -102,7 +120,10 @@ export class SqlLedger implements Ledger {
   }
 
   putCustomer(customer: Customer, nowMs: number): Promise<void> {
-    return putCustomer(this.#db, customer, nowMs);
+    return this.#write(async (db) => {
+      await putCustomer(db, customer, nowMs);
+      await this.#store.changed(db, 'spending');
+    });
   }
 
   addCredit(credit: Credit): Promise<void> {
@@ -114,7 +135,10 @@ export class SqlLedger implements Ledger {
   }
 
   addBudget(budget: Budget): Promise<void> {
-    return insertBudget(this.#db, budget);
+    return this.#write(async (db) => {
+      await insertBudget(db, budget);
+      await this.#store.changed(db, 'spending');
+    });
   }
 
   async budget(id: string, nowMs: number): Promise<BudgetState | null> {
@@ -129,7 +153,11 @@ export class SqlLedger implements Ledger {
   }
 
   archiveBudget(id: string, nowMs: number): Promise<Budget | null> {
-    return archiveBudget(this.#db, id, nowMs);
+    return this.#write(async (db) => {
+      const budget = await archiveBudget(db, id, nowMs);
+      await this.#store.changed(db, 'spending');
+      return budget;
+    });
   }
 
   markBudget(reached: BudgetReached, nowMs: number): Promise<boolean> {
@@ -138,7 +166,7 @@ export class SqlLedger implements Ledger {
 
   /** What is told to webhook endpoints of what happens in this ledger. */
   get webhooks(): SqlWebhooks {
-    return new SqlWebhooks(this.#db.$pickTables<keyof WebhookTables>());
+    return new SqlWebhooks(this.#db.$pickTables<keyof WebhookTables>(), (db) => this.#store.lock(db as unknown as Kysely<LedgerTables>, 'webhooks'));
   }
 
   createInvoice(draft: NewInvoice, terms: InvoiceTerms): Promise<Invoice> {
@@ -187,6 +215,14 @@ export class SqlLedger implements Ledger {
     return { nowMs, prepaid, budgets: await this.budgets({ limit: BUDGETS_MAX }, nowMs) };
   }
 
+  async spendingTerms(): Promise<SpendingTerms> {
+    return { prepaid: await prepaidOrganizations(this.#db), budgets: await listBudgets(this.#db, { limit: BUDGETS_MAX }) };
+  }
+
+  dropOldEvents(keptMonths: number, nowMs: number): Promise<readonly string[]> {
+    return this.#write((db) => this.#store.dropOldEvents(db, keptMonths, nowMs, this.#sealKey));
+  }
+
   /** Holds the counts of a day against each other, by the journal's records. Throws `invalid_value` unless `day` is a day. */
   reconcile(tail: Pick<JournalTail, 'record'>, day: string): Promise<Reconciliation> {
     const fromMs = isDate(day) ? instantMs(`${day}T00:00:00Z`) : null;
@@ -208,7 +244,10 @@ export class SqlLedger implements Ledger {
 
   async #write<T>(work: (db: Kysely<LedgerTables>) => Promise<T>): Promise<T> {
     try {
-      return await this.#db.transaction().execute(work);
+      return await this.#db.transaction().execute(async (db) => {
+        await this.#store.lock(db, 'ledger');
+        return work(db);
+      });
     } catch (error) {
       // Numbers of meters that were given in it are gone with it.
       this.#meters.forget();

@@ -17,8 +17,8 @@ export const NO_TOKENS: TokenSums = { requests: 0, prompt_tokens: 0, cached_toke
 const COLUMNS = ['requests', 'prompt_tokens', 'cached_tokens', 'completion_tokens', 'reasoning_tokens'] as const;
 
 /** What a query selects to have them summed over its rows of `table`. */
-export function sumsOf(table: 'events' | 'rollups'): AliasedRawBuilder<number, keyof TokenSums>[] {
-  return COLUMNS.map((column) => sql<number>`sum(${sql.ref(`${table}.${column}`)})`.as(column));
+export function sumsOf(table: 'events' | 'events_ever' | 'rollups'): AliasedRawBuilder<number, keyof TokenSums>[] {
+  return COLUMNS.map((column) => sql<number>`cast(sum(${sql.ref(`${table}.${column}`)}) as bigint)`.as(column));
 }
 
 export function addTokens(a: TokenSums, b: TokenSums): TokenSums {

@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import { HOUR_MS, opposite, sumOf } from '../../core/index.ts';
 import { chargeOf, chargeTotal } from '../prices/charge.ts';
 import type { LedgerEvent } from './ledger-event.ts';
+import type { LedgerStore } from './ledger-store.ts';
 import type { EventRow, LedgerTables } from './ledger-tables.ts';
 import { meterName, type Meters } from './meters.ts';
 import { monthOf, nextMonth } from './month.ts';
@@ -14,6 +15,7 @@ const ROWS_MAX = 2_000;
 
 export interface UsagePosting {
   readonly meters: Meters;
+  readonly store: LedgerStore;
   readonly sealKey: Buffer;
   /** Wall time. */
   readonly nowMs: number;
@@ -29,8 +31,8 @@ interface Rated {
  * Writes events that are not there yet, and moves all that is derived from them: rollups, what is to be invoiced, balances.
  * Returns those that were new. Within the caller's transaction.
  */
-export async function postUsage(db: Kysely<LedgerTables>, events: readonly LedgerEvent[], { meters, sealKey, nowMs }: UsagePosting): Promise<readonly LedgerEvent[]> {
-  const fresh = await insertEvents(db, await rated(db, events, meters));
+export async function postUsage(db: Kysely<LedgerTables>, events: readonly LedgerEvent[], { meters, store, sealKey, nowMs }: UsagePosting): Promise<readonly LedgerEvent[]> {
+  const fresh = await insertEvents(db, await rated(db, events, meters), store, nowMs);
   if (fresh.length === 0) return [];
   await sealEvents(db, fresh.map(({ seq, event, row }) => ({ ...row, seq, name: meterName(event.meter) })), sealKey);
   await moveRollups(db, fresh);
@@ -71,23 +73,14 @@ interface Numbered extends Rated {
   readonly seq: number;
 }
 
-async function insertEvents(db: Kysely<LedgerTables>, list: readonly Rated[]): Promise<Numbered[]> {
+async function insertEvents(db: Kysely<LedgerTables>, list: readonly Rated[], store: LedgerStore, nowMs: number): Promise<Numbered[]> {
   const byId = new Map(list.map((one) => [one.event.id, one]));
-  const unique = [...byId.values()];
-  const fresh: Numbered[] = [];
-  for (let i = 0; i < unique.length; i += ROWS_MAX) {
-    const written = await db
-      .insertInto('events')
-      .values(unique.slice(i, i + ROWS_MAX).map(({ row }) => row))
-      .onConflict((conflict) => conflict.column('event_id').doNothing())
-      .returning(['event_id', 'seq'])
-      .execute();
-    for (const { event_id: id, seq } of written) {
-      const one = byId.get(id);
-      if (one !== undefined) fresh.push({ ...one, seq });
-    }
-  }
-  return fresh;
+  if (byId.size === 0) return [];
+  const written = await store.insertEvents(db, [...byId.values()].map(({ row }) => row), nowMs);
+  return written.flatMap(({ event_id: id, seq }) => {
+    const one = byId.get(id);
+    return one === undefined ? [] : [{ ...one, seq }];
+  });
 }
 
 async function moveRollups(db: Kysely<LedgerTables>, fresh: readonly Numbered[]): Promise<void> {

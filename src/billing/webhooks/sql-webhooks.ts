@@ -15,9 +15,12 @@ const SECRETS_MAX = 4;
 /** The store in any database that Kysely speaks to, once its tables are there. */
 export class SqlWebhooks implements WebhookStore {
   readonly #db: Kysely<WebhookTables>;
+  readonly #lock: (db: Kysely<WebhookTables>) => Promise<void>;
 
-  constructor(db: Kysely<WebhookTables>) {
+  /** `lock`: whoever writes waits there until nobody else does. */
+  constructor(db: Kysely<WebhookTables>, lock: (db: Kysely<WebhookTables>) => Promise<void>) {
     this.#db = db;
+    this.#lock = lock;
   }
 
   claim(options: ClaimOptions): Promise<readonly WebhookJob[]> {
@@ -123,7 +126,10 @@ export class SqlWebhooks implements WebhookStore {
   }
 
   #write<T>(work: (db: Kysely<WebhookTables>) => Promise<T>): Promise<T> {
-    return this.#db.transaction().execute(work);
+    return this.#db.transaction().execute(async (db) => {
+      await this.#lock(db);
+      return work(db);
+    });
   }
 
   #change(id: string, work: (db: Kysely<WebhookTables>, row: EndpointRow) => Promise<void>): Promise<WebhookEndpoint | null> {
