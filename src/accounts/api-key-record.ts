@@ -1,5 +1,6 @@
-import type { SQLOutputValue } from 'node:sqlite';
 import { isPriority, type Priority, type RateLimits } from '../core/index.ts';
+import type { Selectable } from 'kysely';
+import type { AccountTables } from './account-tables.ts';
 import type { KeyKind } from './api-key.ts';
 import { parseLimits, parseModelLimits } from './tenant.ts';
 
@@ -45,46 +46,43 @@ export interface ApiKeyRecord {
   readonly lastUsedAtMs: number | null;
 }
 
-type Row = Readonly<Record<string, SQLOutputValue>>;
+/** A key with what its project and its organization say. */
+export type JoinedKeyRow = Selectable<AccountTables['keys']> & {
+  readonly project_archived_at_ms: number | null;
+  readonly project_limits: string | null;
+  readonly model_limits: string | null;
+  readonly organization_limits: string | null;
+};
 
-/** Reads a row of the `keys` table, joined with its project's and its organization's limits. */
-export function keyRecordOf(row: Row): ApiKeyRecord {
+export function keyRecordOf(row: JoinedKeyRow): ApiKeyRecord {
   return {
-    id: String(row['id']),
-    kind: row['kind'] === 'admin' ? 'admin' : 'live',
-    name: String(row['name']),
-    hint: String(row['hint']),
-    organization: String(row['organization']),
-    project: String(row['project']),
-    regions: listOf(row['regions']),
-    models: listOf(row['models']),
-    scopes: listOf(row['scopes']) ?? [],
-    priorityMax: isPriority(row['priority_max']) ? row['priority_max'] : 'standard',
-    networks: listOf(row['cidrs']),
-    clampsOutput: row['clamps_output'] === 1,
-    serviceAccount: textOf(row['service_account']),
-    replaces: textOf(row['replaces']),
+    id: row.id,
+    kind: row.kind === 'admin' ? 'admin' : 'live',
+    name: row.name,
+    hint: row.hint,
+    organization: row.organization,
+    project: row.project,
+    regions: listOf(row.regions),
+    models: listOf(row.models),
+    scopes: listOf(row.scopes) ?? [],
+    priorityMax: isPriority(row.priority_max) ? row.priority_max : 'standard',
+    networks: listOf(row.cidrs),
+    clampsOutput: row.clamps_output === 1,
+    serviceAccount: row.service_account,
+    replaces: row.replaces,
     limits: {
-      key: parseLimits(row['limits']),
-      project: parseLimits(row['project_limits']),
-      projectModels: parseModelLimits(row['model_limits']),
-      organization: parseLimits(row['organization_limits']),
+      key: parseLimits(row.limits),
+      project: parseLimits(row.project_limits),
+      projectModels: parseModelLimits(row.model_limits),
+      organization: parseLimits(row.organization_limits),
     },
-    createdAtMs: Number(row['created_at_ms']),
-    expiresAtMs: timeOf(row['expires_at_ms']),
-    revokedAtMs: timeOf(row['revoked_at_ms']),
-    lastUsedAtMs: timeOf(row['last_used_at_ms']),
+    createdAtMs: row.created_at_ms,
+    expiresAtMs: row.expires_at_ms,
+    revokedAtMs: row.revoked_at_ms,
+    lastUsedAtMs: row.last_used_at_ms,
   };
 }
 
-function listOf(value: SQLOutputValue | undefined): readonly string[] | null {
-  return typeof value === 'string' ? (JSON.parse(value) as string[]) : null;
-}
-
-function textOf(value: SQLOutputValue | undefined): string | null {
-  return typeof value === 'string' ? value : null;
-}
-
-function timeOf(value: SQLOutputValue | undefined): number | null {
-  return typeof value === 'number' ? value : null;
+function listOf(value: string | null): readonly string[] | null {
+  return value === null ? null : (JSON.parse(value) as string[]);
 }

@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto';
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import type { Kysely, Selectable } from 'kysely';
 import { MeridianError, ulid, type Clock } from '../core/index.ts';
+import type { AccountTables } from './account-tables.ts';
+import type { AccountsDatabase } from './accounts-database.ts';
 
 /** Who did it: the operator with the configured key, an organization's administrator with a stored one, or the gateway itself. */
 export interface Actor {
@@ -45,7 +47,7 @@ export interface AuditQuery {
   readonly toMs?: number | undefined;
 }
 
-type Row = Readonly<Record<string, SQLOutputValue>>;
+type Row = Selectable<AccountTables['audit_events']>;
 
 const BATCH = 1_000;
 
@@ -54,70 +56,68 @@ const BATCH = 1_000;
  * sealed: what was changed, taken out, put in, moved or cut off shows.
  */
 export class AuditLog {
-  readonly #db: DatabaseSync;
+  readonly #database: AccountsDatabase;
   readonly #key: Buffer;
   readonly #clock: Clock;
 
-  constructor(db: DatabaseSync, key: Buffer, clock: Clock) {
-    this.#db = db;
+  constructor(database: AccountsDatabase, key: Buffer, clock: Clock) {
+    this.#database = database;
     this.#key = key;
     this.#clock = clock;
   }
 
-  /** Within the caller's transaction, or in one of its own. */
-  append({ type, actor, organization, project, resource, detail }: AuditAct): void {
-    const atMs = this.#clock.wallMs();
-    const last = this.#db.prepare('SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1').get();
-    const seq = Number(last?.['seq'] ?? 0) + 1;
-    const fields = [seq, `audit_log-${ulid(atMs)}`, atMs, type, JSON.stringify(actor), organization, project, resource, JSON.stringify(detail)];
-    const hash = this.#hash(String(last?.['hash'] ?? ''), fields);
-    this.#db
-      .prepare('INSERT INTO audit_events (seq, id, at_ms, type, actor, organization, project, resource, detail, hash, actor_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-      .run(...fields, hash, actor.keyId);
-    this.#db.exec('DELETE FROM audit_head');
-    this.#db.prepare('INSERT INTO audit_head (seal) VALUES (?)').run(this.#seal(seq, hash));
+  /** In a transaction of its own. */
+  append(act: AuditAct): Promise<void> {
+    return this.#database.write((db) => this.appendWithin(db, act));
   }
 
-  /** Newest first. Throws `invalid_value` when `after` or `before` is no event. */
-  list(query: AuditQuery): readonly AuditEvent[] {
-    const conditions: string[] = [];
-    const values: SQLInputValue[] = [];
-    const add = (condition: string, ...bound: SQLInputValue[]): void => {
-      conditions.push(condition);
-      values.push(...bound);
-    };
-    if (query.after !== undefined) add('seq < ?', this.#seqOf(query.after, 'after'));
-    if (query.before !== undefined) add('seq > ?', this.#seqOf(query.before, 'before'));
-    if (query.organization !== undefined) add('organization = ?', query.organization);
-    if (query.fromMs !== undefined) add('at_ms >= ?', query.fromMs);
-    if (query.toMs !== undefined) add('at_ms < ?', query.toMs);
-    const lists = { type: query.types, project: query.projects, resource: query.resources, actor_key: query.actors };
-    for (const [column, among] of Object.entries(lists)) if (among !== undefined) add(`${column} IN (${among.map(() => '?').join(', ')})`, ...among);
-    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-    return this.#db.prepare(`SELECT * FROM audit_events ${where} ORDER BY seq DESC LIMIT ?`).all(...values, query.limit).map(eventOf);
+  /** Within a transaction of `AccountsDatabase.write`. */
+  async appendWithin(db: Kysely<AccountTables>, { type, actor, organization, project, resource, detail }: AuditAct): Promise<void> {
+    const at_ms = this.#clock.wallMs();
+    const last = await db.selectFrom('audit_events').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+    const seq = (last?.seq ?? 0) + 1;
+    const event = { seq, id: `audit_log-${ulid(at_ms)}`, at_ms, type, actor: JSON.stringify(actor), organization, project, resource, detail: JSON.stringify(detail) };
+    const hash = this.#hash(last?.hash ?? '', event);
+    await db.insertInto('audit_events').values({ ...event, hash, actor_key: actor.keyId }).execute();
+    await db.deleteFrom('audit_head').execute();
+    await db.insertInto('audit_head').values({ seal: this.#seal(seq, hash) }).execute();
+  }
+
+  /** Newest first. Rejects with `invalid_value` when `after` or `before` is no event. */
+  async list(query: AuditQuery): Promise<readonly AuditEvent[]> {
+    let rows = this.#database.db.selectFrom('audit_events').selectAll();
+    if (query.after !== undefined) rows = rows.where('seq', '<', await this.#seqOf(query.after, 'after'));
+    if (query.before !== undefined) rows = rows.where('seq', '>', await this.#seqOf(query.before, 'before'));
+    if (query.organization !== undefined) rows = rows.where('organization', '=', query.organization);
+    if (query.fromMs !== undefined) rows = rows.where('at_ms', '>=', query.fromMs);
+    if (query.toMs !== undefined) rows = rows.where('at_ms', '<', query.toMs);
+    const lists = [['type', query.types], ['project', query.projects], ['resource', query.resources], ['actor_key', query.actors]] as const;
+    for (const [column, among] of lists) if (among !== undefined) rows = rows.where(column, 'in', among.length === 0 ? [''] : among);
+    return (await rows.orderBy('seq', 'desc').limit(query.limit).execute()).map(eventOf);
   }
 
   /** The first thing that is not as it was written, in words; null when all is. `count` is how many events were looked at. */
-  verify(): { readonly count: number; readonly fault: string | null } {
+  async verify(): Promise<{ readonly count: number; readonly fault: string | null }> {
+    const { db } = this.#database;
     let before = '';
     let seq = 0;
     for (;;) {
-      const rows = this.#db.prepare('SELECT * FROM audit_events WHERE seq > ? ORDER BY seq LIMIT ?').all(seq, BATCH);
+      const rows = await db.selectFrom('audit_events').selectAll().where('seq', '>', seq).orderBy('seq').limit(BATCH).execute();
       if (rows.length === 0) break;
       for (const row of rows) {
         seq += 1;
-        if (row['seq'] !== seq) return { count: seq, fault: `event ${seq} is missing` };
-        const fields = ['seq', 'id', 'at_ms', 'type', 'actor', 'organization', 'project', 'resource', 'detail'].map((name) => row[name] ?? null);
-        before = this.#hash(before, fields);
-        if (row['hash'] !== before) return { count: seq, fault: `event ${seq} (${String(row['id'])}) is not as it was written` };
+        if (row.seq !== seq) return { count: seq, fault: `event ${seq} is missing` };
+        before = this.#hash(before, row);
+        if (row.hash !== before) return { count: seq, fault: `event ${seq} (${row.id}) is not as it was written` };
       }
     }
-    const head = this.#db.prepare('SELECT seal FROM audit_head').all();
-    const isSealed = seq === 0 ? head.length === 0 : head.length === 1 && head[0]?.['seal'] === this.#seal(seq, before);
+    const head = await db.selectFrom('audit_head').select('seal').execute();
+    const isSealed = seq === 0 ? head.length === 0 : head.length === 1 && head[0]?.seal === this.#seal(seq, before);
     return { count: seq, fault: isSealed ? null : `the log does not end with event ${seq}: events after it were cut off` };
   }
 
-  #hash(before: string, fields: readonly unknown[]): string {
+  #hash(before: string, { seq, id, at_ms: atMs, type, actor, organization, project, resource, detail }: Omit<Row, 'hash' | 'actor_key'>): string {
+    const fields = [seq, id, atMs, type, actor, organization, project, resource, detail];
     return createHmac('sha256', this.#key).update(before).update(JSON.stringify(fields)).digest('hex');
   }
 
@@ -125,23 +125,13 @@ export class AuditLog {
     return createHmac('sha256', this.#key).update(`head ${seq} ${hash}`).digest('hex');
   }
 
-  #seqOf(id: string, param: string): number {
-    const row = this.#db.prepare('SELECT seq FROM audit_events WHERE id = ?').get(id);
+  async #seqOf(id: string, param: string): Promise<number> {
+    const row = await this.#database.db.selectFrom('audit_events').select('seq').where('id', '=', id).executeTakeFirst();
     if (row === undefined) throw new MeridianError('invalid_value', { param, message: `There is no audit event ${id}.` });
-    return Number(row['seq']);
+    return row.seq;
   }
 }
 
-function eventOf(row: Row): AuditEvent {
-  const text = (name: string): string | null => (typeof row[name] === 'string' ? row[name] : null);
-  return {
-    id: String(row['id']),
-    atMs: Number(row['at_ms']),
-    type: String(row['type']),
-    actor: JSON.parse(String(row['actor'])) as Actor,
-    organization: text('organization'),
-    project: text('project'),
-    resource: text('resource'),
-    detail: JSON.parse(String(row['detail'])) as Record<string, unknown>,
-  };
+function eventOf({ id, at_ms: atMs, type, actor, organization, project, resource, detail }: Row): AuditEvent {
+  return { id, atMs, type, actor: JSON.parse(actor) as Actor, organization, project, resource, detail: JSON.parse(detail) as Record<string, unknown> };
 }

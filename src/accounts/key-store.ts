@@ -1,12 +1,14 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { Kysely } from 'kysely';
 import { isNetwork, MeridianError, NO_LIMITS, ulid, type Clock, type Priority, type RateLimits } from '../core/index.ts';
-import { transaction } from '../store/index.ts';
+import type { AccountTables } from './account-tables.ts';
+import type { AccountsDatabase } from './accounts-database.ts';
 import { hashApiKey, keyHint, newApiKey, type KeyKind } from './api-key.ts';
 import { keyRecordOf, type ApiKeyRecord } from './api-key-record.ts';
 import { SYSTEM, type Actor, type AuditLog } from './audit-log.ts';
-import { Authenticator, JOINED_KEYS, type Authentication, type KeyStoreOptions } from './authenticator.ts';
+import { Authenticator, type Authentication, type KeyStoreOptions } from './authenticator.ts';
+import { joinedKeys } from './joined-keys.ts';
 import { DEFAULT_ORGANIZATION, defaultProject } from './tenant.ts';
-import type { TenantStore } from './tenant-store.ts';
+import { ensureOrganization, ensureProject } from './tenant-rows.ts';
 
 export interface NewKey {
   readonly name: string;
@@ -60,109 +62,106 @@ const MAX_PAGE = 1_000;
 
 /** API keys: made, listed, revoked, and told from strangers. */
 export class KeyStore {
-  readonly #db: DatabaseSync;
-  readonly #tenants: TenantStore;
+  readonly #database: AccountsDatabase;
   readonly #audit: AuditLog;
   readonly #pepper: Buffer;
   readonly #clock: Clock;
   readonly #authenticator: Authenticator;
-  readonly #byId: StatementSync;
 
-  constructor(db: DatabaseSync, tenants: TenantStore, audit: AuditLog, options: KeyStoreOptions) {
-    this.#db = db;
-    this.#tenants = tenants;
+  constructor(database: AccountsDatabase, audit: AuditLog, options: KeyStoreOptions) {
+    this.#database = database;
     this.#audit = audit;
     this.#pepper = options.pepper;
     this.#clock = options.clock;
-    this.#authenticator = new Authenticator(db, options);
-    this.#byId = db.prepare(`${JOINED_KEYS} WHERE keys.id = ?`);
+    this.#authenticator = new Authenticator(database, options);
   }
 
-  /** Throws `invalid_value` when a network is none, or the project is another organization's. */
-  create(wanted: NewKey, by: Actor = SYSTEM): CreatedKey {
+  /** Rejects with `invalid_value` when a network is none, or the project is another organization's. */
+  async create(wanted: NewKey, by: Actor = SYSTEM): Promise<CreatedKey> {
     refuseNetworks(wanted.networks);
     const secret = newApiKey(wanted.kind ?? 'live');
     const id = `key_${ulid(this.#clock.wallMs())}`;
-    transaction(this.#db, () => this.#insert(id, secret, wanted, null, by));
-    return { record: this.#require(id), secret };
+    await this.#database.write((db) => this.#insert(db, id, secret, wanted, null, by));
+    return { record: await this.#require(id), secret };
   }
 
-  /** A new key with everything the old one has; that one is good for `graceMs` more. Throws `conflict` unless it is good now, `not_found`. */
-  rotate(id: string, graceMs: number, by: Actor = SYSTEM): CreatedKey {
-    const old = this.get(id);
-    if (old === null) throw new MeridianError('not_found', { param: 'id', message: `There is no key '${id}'.` });
+  /** A new key with everything the old one has; that one is good for `graceMs` more. Rejects with `conflict` unless it is good now, `not_found`. */
+  async rotate(id: string, graceMs: number, by: Actor = SYSTEM): Promise<CreatedKey> {
+    const secret = { text: '' };
     const nowMs = this.#clock.wallMs();
-    if (old.revokedAtMs !== null || (old.expiresAtMs !== null && old.expiresAtMs <= nowMs)) {
-      throw new MeridianError('conflict', { param: 'id', message: `The key ${id} is revoked or expired: make a new one.` });
-    }
-    const secret = newApiKey(old.kind);
     const next = `key_${ulid(nowMs)}`;
-    transaction(this.#db, () => {
-      this.#insert(next, secret, { ...old, limits: old.limits.key, serviceAccount: old.serviceAccount ?? undefined }, id, by);
+    await this.#database.write(async (db) => {
+      const old = await find(db, id);
+      if (old === null) throw noSuchKey(id);
+      if (old.revokedAtMs !== null || (old.expiresAtMs !== null && old.expiresAtMs <= nowMs)) {
+        throw new MeridianError('conflict', { param: 'id', message: `The key ${id} is revoked or expired: make a new one.` });
+      }
+      secret.text = newApiKey(old.kind);
+      await this.#insert(db, next, secret.text, { ...old, limits: old.limits.key, serviceAccount: old.serviceAccount ?? undefined }, id, by);
       const expiresAtMs = Math.min(old.expiresAtMs ?? Infinity, nowMs + graceMs);
-      this.#db.prepare('UPDATE keys SET expires_at_ms = ? WHERE id = ?').run(expiresAtMs, id);
-      this.#note('api_key.updated', old, { expires_at_ms: expiresAtMs, replaced_by: next }, by);
+      await db.updateTable('keys').set({ expires_at_ms: expiresAtMs }).where('id', '=', id).execute();
+      await this.#note(db, 'api_key.updated', old, { expires_at_ms: expiresAtMs, replaced_by: next }, by);
     });
-    this.forget();
-    return { record: this.#require(next), secret };
+    return { record: await this.#require(next), secret: secret.text };
   }
 
-  /** Throws `not_found`, or `invalid_value` when a network is none. */
-  update(id: string, change: KeyChange, by: Actor = SYSTEM): ApiKeyRecord {
+  /** Rejects with `not_found`, or `invalid_value` when a network is none. */
+  async update(id: string, change: KeyChange, by: Actor = SYSTEM): Promise<ApiKeyRecord> {
     refuseNetworks(change.networks);
-    const record = this.get(id);
-    if (record === null) throw new MeridianError('not_found', { param: 'id', message: `There is no key '${id}'.` });
-    const columns: Record<string, SQLInputValue | undefined> = {
-      name: change.name,
-      scopes: change.scopes === undefined ? undefined : JSON.stringify(change.scopes),
-      limits: change.limits === undefined ? undefined : JSON.stringify(change.limits),
-      expires_at_ms: change.expiresAtMs,
-      cidrs: change.networks === undefined ? undefined : json(change.networks),
-      models: change.models === undefined ? undefined : json(change.models),
-      regions: change.regions === undefined ? undefined : json(change.regions),
-      clamps_output: change.clampsOutput === undefined ? undefined : Number(change.clampsOutput),
+    const set = {
+      ...(change.name === undefined ? {} : { name: change.name }),
+      ...(change.scopes === undefined ? {} : { scopes: JSON.stringify(change.scopes) }),
+      ...(change.limits === undefined ? {} : { limits: JSON.stringify(change.limits) }),
+      ...(change.expiresAtMs === undefined ? {} : { expires_at_ms: change.expiresAtMs }),
+      ...(change.networks === undefined ? {} : { cidrs: json(change.networks) }),
+      ...(change.models === undefined ? {} : { models: json(change.models) }),
+      ...(change.regions === undefined ? {} : { regions: json(change.regions) }),
+      ...(change.clampsOutput === undefined ? {} : { clamps_output: Number(change.clampsOutput) }),
     };
-    transaction(this.#db, () => {
-      for (const [column, value] of Object.entries(columns)) if (value !== undefined) this.#db.prepare(`UPDATE keys SET ${column} = ? WHERE id = ?`).run(value, id);
-      this.#note('api_key.updated', record, { ...change }, by);
+    await this.#database.write(async (db) => {
+      const record = await find(db, id);
+      if (record === null) throw noSuchKey(id);
+      if (Object.keys(set).length > 0) await db.updateTable('keys').set(set).where('id', '=', id).execute();
+      await this.#note(db, 'api_key.updated', record, { ...change }, by);
     });
-    this.forget();
     return this.#require(id);
   }
 
-  /** In the order they were made. Throws `invalid_value` when `after` is no key or `limit` is not 1 to 1,000. */
-  list(query: KeyQuery): KeyPage {
+  /** In the order they were made. Rejects with `invalid_value` when `after` is no key or `limit` is not 1 to 1,000. */
+  async list(query: KeyQuery): Promise<KeyPage> {
     if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > MAX_PAGE) {
       throw new MeridianError('invalid_value', { message: `limit must be a whole number from 1 to ${MAX_PAGE}.`, param: 'limit' });
     }
-    let seq = 0;
+    const { db } = this.#database;
+    let rows = joinedKeys(db);
     if (query.after !== undefined) {
-      const row = this.#byId.get(query.after);
+      const row = await db.selectFrom('keys').select('seq').where('id', '=', query.after).executeTakeFirst();
       if (row === undefined) throw new MeridianError('invalid_value', { message: `There is no key ${query.after}.`, param: 'after' });
-      seq = Number(row['seq']);
+      rows = rows.where('keys.seq', '>', row.seq);
     }
-    const conditions = Object.entries({ kind: query.kind, organization: query.organization, project: query.project }).flatMap(([column, value]) => (value === undefined ? [] : [[column, value] as const]));
-    const where = conditions.map(([column]) => ` AND keys.${column} = ?`).join('') + (query.isLiveOnly === true ? ' AND keys.revoked_at_ms IS NULL' : '');
-    const rows = this.#db.prepare(`${JOINED_KEYS} WHERE keys.seq > ?${where} ORDER BY keys.seq LIMIT ?`).all(seq, ...conditions.map(([, value]) => value), query.limit + 1);
-    return { records: rows.slice(0, query.limit).map((row) => this.#authenticator.current(keyRecordOf(row))), hasMore: rows.length > query.limit };
+    for (const column of ['kind', 'organization', 'project'] as const) {
+      const wanted = query[column];
+      if (wanted !== undefined) rows = rows.where(`keys.${column}`, '=', wanted);
+    }
+    if (query.isLiveOnly === true) rows = rows.where('keys.revoked_at_ms', 'is', null);
+    const found = await rows.orderBy('keys.seq').limit(query.limit + 1).execute();
+    return { records: found.slice(0, query.limit).map((row) => this.#authenticator.current(keyRecordOf(row))), hasMore: found.length > query.limit };
   }
 
-  get(id: string): ApiKeyRecord | null {
-    const row = this.#byId.get(id);
-    return row === undefined ? null : this.#authenticator.current(keyRecordOf(row));
+  /** Null when there is no such key. */
+  async get(id: string): Promise<ApiKeyRecord | null> {
+    const record = await find(this.#database.db, id);
+    return record === null ? null : this.#authenticator.current(record);
   }
 
   /** From now on the key admits nothing. Again: no change. Null when there is no such key. */
-  revoke(id: string, by: Actor = SYSTEM): ApiKeyRecord | null {
-    const record = this.get(id);
-    if (record === null) return null;
-    if (record.revokedAtMs === null) {
-      transaction(this.#db, () => {
-        this.#db.prepare('UPDATE keys SET revoked_at_ms = ? WHERE id = ?').run(this.#clock.wallMs(), id);
-        this.#note('api_key.deleted', record, {}, by);
-      });
-      this.forget();
-    }
+  async revoke(id: string, by: Actor = SYSTEM): Promise<ApiKeyRecord | null> {
+    await this.#database.write(async (db) => {
+      const record = await find(db, id);
+      if (record === null || record.revokedAtMs !== null) return;
+      await db.updateTable('keys').set({ revoked_at_ms: this.#clock.wallMs() }).where('id', '=', id).execute();
+      await this.#note(db, 'api_key.deleted', record, {}, by);
+    });
     return this.get(id);
   }
 
@@ -171,57 +170,73 @@ export class KeyStore {
     this.#authenticator.forget();
   }
 
-  /** Who presents `presented`, if anybody we know. A key seen within `recheckMs` is not looked up again. */
-  authenticate(presented: string, nowWallMs: number): Authentication {
+  /** Of what is remembered nothing had changed at `atMs`, monotonic. */
+  confirm(atMs: number): void {
+    this.#authenticator.confirm(atMs);
+  }
+
+  /** Who presents `presented`, if anybody we know: at once for a key that is remembered. Rejects with `overloaded` when it cannot be looked up. */
+  authenticate(presented: string, nowWallMs: number): Authentication | Promise<Authentication> {
     return this.#authenticator.authenticate(presented, nowWallMs);
   }
 
   /** Writes the times of last use. */
-  close(): void {
-    this.#authenticator.close();
+  close(): Promise<void> {
+    return this.#authenticator.close();
   }
 
-  #insert(id: string, secret: string, wanted: NewKey, replaces: string | null, by: Actor): void {
+  async #insert(db: Kysely<AccountTables>, id: string, secret: string, wanted: NewKey, replaces: string | null, by: Actor): Promise<void> {
     const kind = wanted.kind ?? 'live';
     const organization = wanted.organization ?? DEFAULT_ORGANIZATION;
-    this.#tenants.ensureOrganization(organization);
+    const nowMs = this.#clock.wallMs();
+    await ensureOrganization(db, organization, nowMs);
     // An administrator's key is in no project.
-    const project = kind === 'admin' ? defaultProject(organization) : this.#tenants.ensureProject(organization, wanted.project);
+    const project = kind === 'admin' ? defaultProject(organization) : await ensureProject(db, organization, wanted.project, nowMs);
     const scopes = wanted.scopes ?? [kind === 'admin' ? 'admin' : 'inference'];
-    const columns: Record<string, SQLInputValue> = {
-      id,
-      hash: hashApiKey(this.#pepper, secret),
-      kind,
-      name: wanted.name,
-      hint: keyHint(secret),
-      organization,
-      project,
-      regions: json(wanted.regions),
-      models: json(wanted.models),
-      scopes: JSON.stringify(scopes),
-      created_at_ms: this.#clock.wallMs(),
-      expires_at_ms: wanted.expiresAtMs ?? null,
-      priority_max: wanted.priorityMax ?? 'standard',
-      cidrs: json(wanted.networks),
-      limits: JSON.stringify(wanted.limits ?? NO_LIMITS),
-      clamps_output: Number(wanted.clampsOutput ?? false),
-      service_account: wanted.serviceAccount ?? null,
-      replaces,
-    };
-    const names = Object.keys(columns);
-    this.#db.prepare(`INSERT INTO keys (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`).run(...Object.values(columns));
-    this.#note('api_key.created', { id, organization, project }, { kind, name: wanted.name, scopes, ...(replaces === null ? {} : { replaces }) }, by);
+    await db
+      .insertInto('keys')
+      .values({
+        id,
+        hash: hashApiKey(this.#pepper, secret),
+        kind,
+        name: wanted.name,
+        hint: keyHint(secret),
+        organization,
+        project,
+        regions: json(wanted.regions),
+        models: json(wanted.models),
+        scopes: JSON.stringify(scopes),
+        created_at_ms: nowMs,
+        expires_at_ms: wanted.expiresAtMs ?? null,
+        priority_max: wanted.priorityMax ?? 'standard',
+        cidrs: json(wanted.networks),
+        limits: JSON.stringify(wanted.limits ?? NO_LIMITS),
+        clamps_output: Number(wanted.clampsOutput ?? false),
+        service_account: wanted.serviceAccount ?? null,
+        replaces,
+      })
+      .execute();
+    await this.#note(db, 'api_key.created', { id, organization, project }, { kind, name: wanted.name, scopes, ...(replaces === null ? {} : { replaces }) }, by);
   }
 
-  #note(type: string, { id, organization, project }: Pick<ApiKeyRecord, 'id' | 'organization' | 'project'>, detail: Readonly<Record<string, unknown>>, by: Actor): void {
-    this.#audit.append({ type, actor: by, organization, project, resource: id, detail });
+  #note(db: Kysely<AccountTables>, type: string, { id, organization, project }: Pick<ApiKeyRecord, 'id' | 'organization' | 'project'>, detail: Readonly<Record<string, unknown>>, by: Actor): Promise<void> {
+    return this.#audit.appendWithin(db, { type, actor: by, organization, project, resource: id, detail });
   }
 
-  #require(id: string): ApiKeyRecord {
-    const record = this.get(id);
+  async #require(id: string): Promise<ApiKeyRecord> {
+    const record = await this.get(id);
     if (record === null) throw new MeridianError('internal_error', { message: `Key ${id} was written and is not there.` });
     return record;
   }
+}
+
+async function find(db: Kysely<AccountTables>, id: string): Promise<ApiKeyRecord | null> {
+  const row = await joinedKeys(db).where('keys.id', '=', id).executeTakeFirst();
+  return row === undefined ? null : keyRecordOf(row);
+}
+
+function noSuchKey(id: string): MeridianError {
+  return new MeridianError('not_found', { param: 'id', message: `There is no key '${id}'.` });
 }
 
 function refuseNetworks(networks: readonly string[] | null | undefined): void {

@@ -1,17 +1,18 @@
 import { createHmac } from 'node:crypto';
-import type { DatabaseSync } from 'node:sqlite';
 import { MeridianError } from '../core/index.ts';
-import { deriveKey, openDatabase } from '../store/index.ts';
-import { ACCOUNT_MIGRATIONS } from './account-schema.ts';
+import { deriveKey } from '../store/index.ts';
+import { AccountsDatabase, type AccountsAt } from './accounts-database.ts';
 import { AuditLog } from './audit-log.ts';
 import type { KeyStoreOptions } from './authenticator.ts';
 import { KeyStore } from './key-store.ts';
-import { DEFAULT_ORGANIZATION } from './tenant.ts';
+import { DEFAULT_ORGANIZATION, defaultProject } from './tenant.ts';
+import { ensureProject, findProject } from './tenant-rows.ts';
 import { TenantStore } from './tenant-store.ts';
 
 export interface AccountsOptions extends KeyStoreOptions {
-  /** The SQLite file, in a locked data directory. */
-  readonly path: string;
+  readonly at: AccountsAt;
+  /** Told of every change that is made here. */
+  readonly onChange?: () => void;
 }
 
 /** Who may use the gateway, and who changed that. */
@@ -19,42 +20,50 @@ export interface Accounts {
   readonly keys: KeyStore;
   readonly tenants: TenantStore;
   readonly audit: AuditLog;
-  close(): void;
+  close(): Promise<void>;
 }
 
-/** Opens the accounts at `options.path`. Throws `conflict` when their keys were made under another pepper. */
-export function openAccounts(options: AccountsOptions): Accounts {
-  const { path, pepper, clock } = options;
-  const db = openDatabase(path, { migrations: ACCOUNT_MIGRATIONS });
+/** Opens the accounts at `options.at`. Rejects with `conflict` when their keys were made under another pepper. */
+export async function openAccounts(options: AccountsOptions): Promise<Accounts> {
+  const { at, pepper, clock, onChange = () => {} } = options;
+  const database = await AccountsDatabase.open(at);
   try {
-    checkPepper(db, options);
-    const audit = new AuditLog(db, deriveKey(pepper, 'audit log'), clock);
-    const tenants = new TenantStore({ db, audit, clock, onChange: () => keys.forget() });
-    tenants.ensureProject(DEFAULT_ORGANIZATION, undefined);
-    const keys = new KeyStore(db, tenants, audit, options);
+    await checkPepper(database, options);
+    const audit = new AuditLog(database, deriveKey(pepper, 'audit log'), clock);
+    const keys = new KeyStore(database, audit, options);
+    database.onChange = () => {
+      keys.forget();
+      onChange();
+    };
+    const isNew = (await findProject(database.db, defaultProject(DEFAULT_ORGANIZATION))) === null;
+    if (isNew) await database.write((db) => ensureProject(db, DEFAULT_ORGANIZATION, undefined, clock.wallMs()));
     return {
       keys,
-      tenants,
+      tenants: new TenantStore(database, audit, clock),
       audit,
-      close() {
-        keys.close();
-        db.close();
+      async close() {
+        await keys.close();
+        await database.close();
       },
     };
   } catch (error) {
-    db.close();
+    await database.close();
     throw error;
   }
 }
 
-/** A file of hashes is of no use under another pepper: better to say so than to call every key unknown. */
-function checkPepper(db: DatabaseSync, { path, pepper }: AccountsOptions): void {
+/** A table of hashes is of no use under another pepper: better to say so than to call every key unknown. */
+function checkPepper(database: AccountsDatabase, { at, pepper }: AccountsOptions): Promise<void> {
   const fingerprint = createHmac('sha256', pepper).update('meridian key pepper').digest();
-  const stored = db.prepare('SELECT fingerprint FROM pepper_check').get()?.['fingerprint'];
-  if (stored === undefined) {
-    db.prepare('INSERT INTO pepper_check (fingerprint) VALUES (?)').run(fingerprint);
-  } else if (!(stored instanceof Uint8Array) || !fingerprint.equals(stored)) {
-    const message = `The keys in ${path} were made with other secrets than those of this data directory. Restore secrets.json from a backup.`;
-    throw new MeridianError('conflict', { message });
-  }
+  return database.write(async (db) => {
+    const stored = await db.selectFrom('pepper_check').select('fingerprint').executeTakeFirst();
+    if (stored === undefined) await db.insertInto('pepper_check').values({ fingerprint }).execute();
+    else if (!fingerprint.equals(stored.fingerprint)) throw new MeridianError('conflict', { message: whyOther(at) });
+  });
+}
+
+function whyOther(at: AccountsAt): string {
+  return at.kind === 'sqlite'
+    ? `The keys in ${at.path} were made with other secrets than those of this data directory. Restore secrets.json from a backup.`
+    : "The keys in PostgreSQL were made with other secrets than this gateway's. Give all gateways on one database the same file: copy secrets.json of the first one, and name it in secrets_file.";
 }

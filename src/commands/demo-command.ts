@@ -50,7 +50,7 @@ async function run(words: CommandWords): Promise<number> {
     await ready(gateway, regions, config);
     const env: DemoEnv = {
       OPENAI_BASE_URL: gateway.publicUrl,
-      OPENAI_API_KEY: demoKey(gateway.keys, known?.OPENAI_API_KEY),
+      OPENAI_API_KEY: await demoKey(gateway.keys, known?.OPENAI_API_KEY),
       MERIDIAN_ADMIN_URL: gateway.adminUrl,
       MERIDIAN_ADMIN_KEY: adminKey,
     };
@@ -84,9 +84,9 @@ function demoConfig(words: CommandWords, directory: string, adminKey: string): D
 }
 
 /** The key of an earlier start, as long as the store still takes it. */
-function demoKey(keys: KeyStore, known: string | undefined): string {
-  if (known !== undefined && keys.authenticate(known, systemClock.wallMs()).kind === 'ok') return known;
-  return keys.create({ name: 'demo' }).secret;
+async function demoKey(keys: KeyStore, known: string | undefined): Promise<string> {
+  if (known !== undefined && (await keys.authenticate(known, systemClock.wallMs())).kind === 'ok') return known;
+  return (await keys.create({ name: 'demo' })).secret;
 }
 
 /** Resolves once every node of the fleet is linked and ready. */

@@ -39,7 +39,7 @@ export async function serve(
   const shown = answerHeaders(request, deps);
   const reply = new ClientReply(response, shown.read, request.startedMs);
   try {
-    const key = authenticate(request.headers, response.socket?.remoteAddress, endpoint, deps);
+    const key = await authenticate(request.headers, response.socket?.remoteAddress, endpoint, deps);
     shown.organization = key.organization;
     const wanted = validate(request, key, deps);
     if (wanted.streamed) reply.becomeStream();

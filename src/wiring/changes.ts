@@ -19,6 +19,8 @@ export class Changes {
   #seen: ReadonlyMap<string, number> | null = null;
   #underWay: Promise<void> | null = null;
   readonly #stop: () => void;
+  readonly #onLook: ((atMs: number) => void)[] = [];
+  #publish: (what: string) => void = () => {};
 
   constructor(options: ChangesOptions) {
     this.#options = options;
@@ -28,6 +30,21 @@ export class Changes {
   /** `act` brings what this gateway knows up to date. It is done again at the next change when it fails. */
   on(what: Changing, act: () => unknown): void {
     this.#acts.set(what, [...(this.#acts.get(what) ?? []), act]);
+  }
+
+  /** `act` is told when it was looked, monotonic, after everything is brought up to date that had changed by then. */
+  onLook(act: (atMs: number) => void): void {
+    this.#onLook.push(act);
+  }
+
+  /** `publish` brings the news of what is changed here to other gateways sooner than they look. */
+  set publish(publish: (what: string) => void) {
+    this.#publish = publish;
+  }
+
+  /** This gateway has changed it. */
+  tell(what: Changing): void {
+    this.#publish(what);
   }
 
   /** Somebody changed it; unknown words are of gateways of another version. */
@@ -42,7 +59,7 @@ export class Changes {
     }
   }
 
-  /** Resolves when all is done that the database tells now; false when it cannot be asked. */
+  /** Resolves when all is done that the database tells now, or it cannot be asked. */
   async look(): Promise<void> {
     this.#underWay ??= this.#look().finally(() => {
       this.#underWay = null;
@@ -56,6 +73,7 @@ export class Changes {
   }
 
   async #look(): Promise<void> {
+    const atMs = this.#options.clock.now();
     let now: ReadonlyMap<string, number>;
     try {
       now = await readRevisions(this.#options.db);
@@ -66,5 +84,6 @@ export class Changes {
     const before = this.#seen;
     this.#seen = now;
     for (const what of this.#acts.keys()) if (before === null || before.get(what) !== now.get(what)) await this.told(what);
+    for (const act of this.#onLook) act(atMs);
   }
 }

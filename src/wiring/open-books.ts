@@ -24,7 +24,7 @@ interface BooksAt {
   readonly sealKey: Buffer;
   readonly journal: Journal;
   readonly billing: GatewayConfig['billing'];
-  readonly projectNames: () => Readonly<Record<string, string>>;
+  readonly projectNames: () => Promise<Readonly<Record<string, string>>>;
 }
 
 const SHIP_MS = 1_000;
@@ -44,7 +44,7 @@ export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: C
   const feed = teardown.add(new LedgerFeed({ ledger, journal, clock, log, everyMs: SHIP_MS }));
   const turns = new InTurn();
   const desk = new BillingDesk({ ledger, spending, feed, clock, turns });
-  const invoices = new InvoiceDesk({ ledger, spending, feed, clock, turns, terms: () => invoiceTerms(billing, projectNames()) });
+  const invoices = new InvoiceDesk({ ledger, spending, feed, clock, turns, terms: async () => invoiceTerms(billing, await projectNames()) });
   return { ledger, feed, spending, desk, invoices };
 }
 

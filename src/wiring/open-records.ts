@@ -1,8 +1,9 @@
-import { cacheSalts, openAccounts, type Accounts, type KeyStore } from '../accounts/index.ts';
+import { cacheSalts, type Accounts, type KeyStore } from '../accounts/index.ts';
 import { AnswerStore, openJournal, type Journal, type LedgerDatabase, type WebhookDesk } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import { ulid, type Clock, type Logger, type Rng } from '../core/index.ts';
 import { deriveKey, openDataDirectory, writeOnce } from '../store/index.ts';
+import { openGatewayAccounts } from './open-gateway-accounts.ts';
 import { openBooks, type Books } from './open-books.ts';
 import { openShared, type Shared } from './open-shared.ts';
 import { openWebhooks } from './open-webhooks.ts';
@@ -34,7 +35,7 @@ export async function openRecords(
   const directory = teardown.add(openDataDirectory(config.dataDir, config.secretsFile));
   const shared = await openShared(config, world, teardown);
   const { keyPepper, cacheSaltSecret } = directory.secrets;
-  const accounts = teardown.add(openAccounts({ path: directory.path('accounts.sqlite'), pepper: keyPepper, clock, log }));
+  const accounts = await openGatewayAccounts({ shared, path: directory.path('accounts.sqlite'), pepper: keyPepper, clock, log }, teardown);
   const { keys } = accounts;
   const { groupCommitMs, streamGroupCommitMs } = config.journal;
   const path = directory.path('journal.sqlite');

@@ -12,6 +12,7 @@ export interface Shared {
   /** Connections for what requests wait for. */
   readonly db: Kysely<unknown>;
   readonly changes: Changes;
+  readonly onIdleError: (error: Error) => void;
 }
 
 /** Null for a gateway that keeps all to itself. Rejects with `conflict` when the database cannot be used. */
@@ -19,8 +20,8 @@ export async function openShared({ postgres, sharing }: GatewayConfig, { clock, 
   if (postgres === undefined) return null;
   const { url, connectionsMax, statementMs } = postgres;
   const onIdleError = (error: Error): void => log.warn({ error: error.message }, 'a connection to PostgreSQL broke');
-  const db = await openPostgres<unknown>({ url, component: 'gateways', migrations: [], connectionsMax: Math.ceil(connectionsMax / 2), statementMs, onIdleError });
+  const db = await openPostgres<unknown>({ url, component: 'gateways', migrations: [], connectionsMax: Math.ceil(connectionsMax / 4), statementMs, onIdleError });
   teardown.add({ close: () => db.destroy() });
   const changes = teardown.add(new Changes({ db, everyMs: sharing.beatMs, clock, log }));
-  return { postgres, sharing, db, changes };
+  return { postgres, sharing, db, changes, onIdleError };
 }

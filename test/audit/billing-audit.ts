@@ -46,7 +46,8 @@ interface Round {
 
 /** Asks `requests` times, in rounds, and compares all counts after each and at the end. `told` hears how far it is. */
 export async function auditBilling(fleet: TestFleet, requests: number, rng: Rng, told: (done: number) => void): Promise<BillingAudit> {
-  const keys = TENANTS.map(([organization, project]) => fleet.gateway.keys.create({ name: project, organization, project }).secret);
+  const created = await Promise.all(TENANTS.map(([organization, project]) => fleet.gateway.keys.create({ name: project, organization, project })));
+  const keys = created.map(({ secret }) => secret);
   for (const { faults } of fleet.engines) faults.set({ ...NO_FAULTS, requests: FAULTS });
   const differences: string[] = [];
   let made = 0;

@@ -25,9 +25,9 @@ describe('a gateway with too much to do', () => {
       engine: { timeScale: 1 },
       config: (config) => ({ ...config, limits: { ...config.limits, inFlightMax: IN_FLIGHT_MAX }, overload: lateMarks(config.overload) }),
     });
-    critical = fleet.gateway.keys.create({ name: 'critical', priorityMax: 'critical' }).secret;
+    critical = (await fleet.gateway.keys.create({ name: 'critical', priorityMax: 'critical' })).secret;
   });
-  afterEach(() => fleet.close());
+  afterEach(async () => fleet.close());
 
   const ask = (priority: 'critical' | 'standard' | 'batch', body: object = BODY): Asking =>
     new Asking({ publicUrl: fleet.gateway.publicUrl, apiKey: critical }, body, { headers: { 'x-meridian-priority': priority } });

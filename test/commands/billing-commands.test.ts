@@ -69,10 +69,10 @@ test('meridian audit verifies the log and the books, and lists what was done', a
 });
 
 test('meridian keys rotate prints the new key, and the old one goes on for its time', async () => {
-  const { record, secret } = fleet.gateway.keys.create({ name: 'rotated' });
+  const { record, secret } = await fleet.gateway.keys.create({ name: 'rotated' });
   const { ended, stdout } = await command('keys', 'rotate', record.id, '--grace', '600');
   expect(ended).toBe(0);
   const models = async (key: string) => (await fetch(`${fleet.gateway.publicUrl}/models`, { headers: { authorization: `Bearer ${key}` } })).status;
   expect([await models(secret), await models(stdout.trim())]).toEqual([200, 200]);
-  expect(fleet.gateway.keys.get(record.id)?.expiresAtMs).not.toBeNull();
+  expect((await fleet.gateway.keys.get(record.id))?.expiresAtMs).not.toBeNull();
 });

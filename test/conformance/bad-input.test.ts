@@ -119,7 +119,7 @@ const WRONG_PARAMETERS: readonly (readonly [name: string, more: object, expected
   ),
 ];
 
-const WRONG_REQUESTS: readonly (readonly [name: string, request: () => RawRequest, expected: Expected])[] = [
+const WRONG_REQUESTS: readonly (readonly [name: string, request: () => RawRequest | Promise<RawRequest>, expected: Expected])[] = [
   ['an escaped engine control field', () => posted(`{"\\u0072id":"x","model":"${MODEL}","messages":[{"role":"user","content":"hi"}]}`), bad('unsupported_parameter', 'rid')],
   ['a text completion without a prompt', () => posted(JSON.stringify({ model: MODEL }), '/v1/completions'), bad('missing_required_parameter', 'prompt')],
   ['a number for a prompt', () => posted(JSON.stringify({ model: MODEL, prompt: 5 }), '/v1/completions'), bad('invalid_type', 'prompt')],
@@ -132,12 +132,12 @@ const WRONG_REQUESTS: readonly (readonly [name: string, request: () => RawReques
   ['a malformed key', () => withKey('sk-whatever'), { status: 401, code: 'invalid_api_key' }],
   ['a mistyped key', () => withKey(`${fleet.apiKey.slice(0, -1)}!`), { status: 401, code: 'invalid_api_key' }],
   ['a well-formed key of somebody else', () => withKey(newApiKey('live')), { status: 401, code: 'invalid_api_key' }],
-  ['a revoked key', () => withKey(revokedKey()), { status: 401, code: 'invalid_api_key' }],
-  ['an expired key', () => withKey(fleet.gateway.keys.create({ name: 'old', expiresAtMs: 1 }).secret), { status: 401, code: 'invalid_api_key' }],
+  ['a revoked key', async () => withKey(await revokedKey()), { status: 401, code: 'invalid_api_key' }],
+  ['an expired key', async () => withKey((await fleet.gateway.keys.create({ name: 'old', expiresAtMs: 1 })).secret), { status: 401, code: 'invalid_api_key' }],
   ['the admin key', () => withKey(ADMIN_KEY), { status: 401, code: 'invalid_api_key' }],
-  ['a key for administration', () => withKey(fleet.gateway.keys.create({ name: 'admin', kind: 'admin' }).secret), { status: 401, code: 'invalid_api_key' }],
-  ['a key of a region without the model', () => withKey(fleet.gateway.keys.create({ name: 'far', regions: ['oci-uk-london'] }).secret), { status: 403, code: 'permission_denied' }],
-  ['a key without leave for the model', () => withKey(fleet.gateway.keys.create({ name: 'else', models: ['else'] }).secret), { status: 403, code: 'permission_denied', param: 'model' }],
+  ['a key for administration', async () => withKey((await fleet.gateway.keys.create({ name: 'admin', kind: 'admin' })).secret), { status: 401, code: 'invalid_api_key' }],
+  ['a key of a region without the model', async () => withKey((await fleet.gateway.keys.create({ name: 'far', regions: ['oci-uk-london'] })).secret), { status: 403, code: 'permission_denied' }],
+  ['a key without leave for the model', async () => withKey((await fleet.gateway.keys.create({ name: 'else', models: ['else'] })).secret), { status: 403, code: 'permission_denied', param: 'model' }],
   ["another's organisation", () => ({ path: CHAT, headers: [...authorized(), ['OpenAI-Organization', 'org_other']], body: GOOD }), { status: 403, code: 'permission_denied' }],
   ["another's project", () => ({ path: CHAT, headers: [...authorized(), ['OpenAI-Project', 'proj_other']], body: GOOD }), { status: 403, code: 'permission_denied' }],
   ['another content type', () => ({ path: CHAT, headers: [['Authorization', `Bearer ${fleet.apiKey}`], ['Content-Type', 'text/plain']], body: GOOD }), { status: 415, code: 'unsupported_media_type' }],
@@ -178,26 +178,26 @@ const WRONG_REQUESTS: readonly (readonly [name: string, request: () => RawReques
 ];
 
 
-function revokedKey(): string {
-  const { record, secret } = fleet.gateway.keys.create({ name: 'gone' });
-  fleet.gateway.keys.revoke(record.id);
+async function revokedKey(): Promise<string> {
+  const { record, secret } = await fleet.gateway.keys.create({ name: 'gone' });
+  await fleet.gateway.keys.revoke(record.id);
   return secret;
 }
 
 describe('a bad request gets a clear error in the shape of OpenAI, and harms nothing:', () => {
-  test.each(WRONG_BODIES)('%s', (_name, body, expected) =>
+  test.each(WRONG_BODIES)('%s', async (_name, body, expected) =>
     expectUnharmed(async () => expectError(await rawExchange(fleet.gateway.publicUrl, posted(body)), expected)),
   );
 
-  test.each(WRONG_PARAMETERS)('%s', (_name, more, expected) =>
+  test.each(WRONG_PARAMETERS)('%s', async (_name, more, expected) =>
     expectUnharmed(async () => expectError(await rawExchange(fleet.gateway.publicUrl, chat(more)), expected)),
   );
 
-  test.each(WRONG_REQUESTS)('%s', (_name, request, expected) =>
-    expectUnharmed(async () => expectError(await rawExchange(fleet.gateway.publicUrl, request()), expected)),
+  test.each(WRONG_REQUESTS)('%s', async (_name, request, expected) =>
+    expectUnharmed(async () => expectError(await rawExchange(fleet.gateway.publicUrl, await request()), expected)),
   );
 
-  test('100 MB in chunks, without saying so first', () =>
+  test('100 MB in chunks, without saying so first', async () =>
     expectUnharmed(async () => {
       const client = await RawClient.open(fleet.gateway.publicUrl);
       client.send(requestBytes({ path: CHAT, headers: [...authorized(), ['Transfer-Encoding', 'chunked']] }));
@@ -222,7 +222,7 @@ describe('a bad request gets a clear error in the shape of OpenAI, and harms not
     }),
   );
 
-  test('bytes that are no HTTP', () =>
+  test('bytes that are no HTTP', async () =>
     expectUnharmed(async () => {
       const client = await RawClient.open(fleet.gateway.publicUrl);
       client.send('\x16\x03\x01\x02hello');
@@ -230,7 +230,7 @@ describe('a bad request gets a clear error in the shape of OpenAI, and harms not
       await client.ended();
     }));
 
-  test('an API key at the admin API', () =>
+  test('an API key at the admin API', async () =>
     expectUnharmed(async () => {
       const answer = await rawExchange(fleet.gateway.adminUrl, { method: 'GET', path: '/admin/v1/keys', headers: authorized() });
       expect(answer.status).toBe(401);

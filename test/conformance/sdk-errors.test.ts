@@ -23,7 +23,7 @@ beforeAll(async () => {
   });
 });
 afterAll(() => fleet.close());
-afterEach(() => {
+afterEach(async () => {
   for (const engine of fleet.engines) engine.faults.clear();
 });
 
@@ -59,17 +59,17 @@ async function thrownBy(promise: PromiseLike<unknown>): Promise<APIError> {
 describe.each(SDKS)('$name meets', ({ Sdk }) => {
   const clientOf = (apiKey: string, maxRetries = 0): OpenAI => new Sdk({ baseURL: fleet.gateway.publicUrl, apiKey, maxRetries });
   let client: OpenAI;
-  beforeAll(() => {
+  beforeAll(async () => {
     client = clientOf(fleet.apiKey);
   });
 
   test('AuthenticationError for a key that is unknown, mistyped, revoked, expired or for administration', async () => {
     const { keys } = fleet.gateway;
-    const revoked = keys.create({ name: 'revoked' });
+    const revoked = await keys.create({ name: 'revoked' });
     expect((await clientOf(revoked.secret).models.list()).data.length).toBe(1);
-    keys.revoke(revoked.record.id);
-    const expired = keys.create({ name: 'expired', expiresAtMs: 1 }).secret;
-    const admin = keys.create({ name: 'admin', kind: 'admin' }).secret;
+    await keys.revoke(revoked.record.id);
+    const expired = (await keys.create({ name: 'expired', expiresAtMs: 1 })).secret;
+    const admin = (await keys.create({ name: 'admin', kind: 'admin' })).secret;
     for (const key of ['sk-unknown', `${fleet.apiKey}x`, revoked.secret, expired, admin, ADMIN_KEY]) {
       const error = await thrownBy(clientOf(key).chat.completions.create(ask));
       expect(error).toBeInstanceOf(Sdk.AuthenticationError);
@@ -81,8 +81,8 @@ describe.each(SDKS)('$name meets', ({ Sdk }) => {
   test("PermissionDeniedError for another's organisation, and for a model or a region that its key may not use", async () => {
     const { keys } = fleet.gateway;
     const other = new Sdk({ baseURL: fleet.gateway.publicUrl, apiKey: fleet.apiKey, organization: 'org_other', maxRetries: 0 });
-    const noRegion = clientOf(keys.create({ name: 'region', regions: ['mars'] }).secret);
-    const noModel = clientOf(keys.create({ name: 'model', models: ['other'] }).secret);
+    const noRegion = clientOf((await keys.create({ name: 'region', regions: ['mars'] })).secret);
+    const noModel = clientOf((await keys.create({ name: 'model', models: ['other'] })).secret);
     for (const refused of [other, noRegion, noModel]) {
       const error = await thrownBy(refused.chat.completions.create(ask));
       expect(error).toBeInstanceOf(Sdk.PermissionDeniedError);

@@ -16,7 +16,7 @@ beforeAll(async () => {
   fleet = await startTestFleet({ regions: {}, agentless: 1 });
   const { gateway } = fleet;
   startS = Math.floor(Date.now() / 1_000) - DAY_S;
-  const other = gateway.keys.create({ name: 'other', organization: 'org_other', project: 'proj_other' }).secret;
+  const other = (await gateway.keys.create({ name: 'other', organization: 'org_other', project: 'proj_other' })).secret;
   for (const [apiKey, count] of [[fleet.apiKey, 3], [other, 2]] as const) {
     const inference = new OpenAI({ baseURL: gateway.publicUrl, apiKey });
     for (let i = 0; i < count; i += 1) {

@@ -39,7 +39,7 @@ async function replicaOf(asking: Asking): Promise<string | undefined> {
 
 describe('constraints', () => {
   test('a node set aside serves its organisation, and nobody else', async () => {
-    const { secret } = fleet.gateway.keys.create({ name: 'acme', organization: 'acme' });
+    const { secret } = await fleet.gateway.keys.create({ name: 'acme', organization: 'acme' });
     for (let i = 0; i < 4; i += 1) {
       expect(await replicaOf(await ask({ apiKey: secret }).over())).toBe('aws-us-west-2-2');
       expect(await replicaOf(await ask().over())).toBe('gcp-us-east4-1');
@@ -47,7 +47,7 @@ describe('constraints', () => {
   });
 
   test('a key that may use nothing that serves the model is told so', async () => {
-    const { secret } = fleet.gateway.keys.create({ name: 'nowhere', organization: 'acme', regions: ['gcp-us-east4'] });
+    const { secret } = await fleet.gateway.keys.create({ name: 'nowhere', organization: 'acme', regions: ['gcp-us-east4'] });
     const asking = await ask({ apiKey: secret }).over();
     expect([asking.status, asking.error?.['code']]).toEqual([403, 'permission_denied']);
   });

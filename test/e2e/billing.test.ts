@@ -11,8 +11,8 @@ beforeAll(async () => {
 afterAll(() => fleet.close());
 
 /** A client of an organization of its own. */
-function clientOf(organization: string): OpenAI {
-  const apiKey = fleet.gateway.keys.create({ name: organization, organization }).secret;
+async function clientOf(organization: string): Promise<OpenAI> {
+  const apiKey = (await fleet.gateway.keys.create({ name: organization, organization })).secret;
   return new OpenAI({ baseURL: fleet.gateway.publicUrl, apiKey, maxRetries: 0 });
 }
 
@@ -36,7 +36,7 @@ async function spentBy(organization: string): Promise<FemtoUsd> {
 
 describe('an organization that pays ahead', () => {
   test('is served as long as its credit holds, and is told what is missing then', async () => {
-    const client = clientOf('org_ahead');
+    const client = await clientOf('org_ahead');
     await customer('org_ahead', { terms: 'prepaid' });
     const refused = client.chat.completions.create(BODY);
     await expect(refused).rejects.toMatchObject({ status: 429, code: 'insufficient_quota', type: 'insufficient_quota', message: expect.stringContaining('the credit of your organization has $0.00 left') });
@@ -49,7 +49,7 @@ describe('an organization that pays ahead', () => {
   });
 
   test('never spends more than it has, however many requests come at once', async () => {
-    const client = clientOf('org_crowd');
+    const client = await clientOf('org_crowd');
     await customer('org_crowd', { terms: 'prepaid' });
     await fleet.admin('POST', '/admin/v1/credits', { organization: 'org_crowd', amount_usd: '0.02' });
     const ends = await Promise.allSettled(Array.from({ length: 1_000 }, () => client.chat.completions.create(BODY)));
@@ -81,7 +81,7 @@ describe('an organization that pays ahead', () => {
   });
 
   test('sees its balance where DeepSeek\'s clients look', async () => {
-    const key = fleet.gateway.keys.create({ name: 'balance', organization: 'org_ahead' }).secret;
+    const key = (await fleet.gateway.keys.create({ name: 'balance', organization: 'org_ahead' })).secret;
     const answer = await fetch(fleet.gateway.publicUrl.replace(/\/v1$/, '/user/balance'), { headers: { authorization: `Bearer ${key}` } });
     const left = usdText((10n ** 15n - (await spentBy('org_ahead'))) as FemtoUsd);
     expect(await answer.json()).toEqual({ is_available: true, balance_infos: [{ currency: 'USD', total_balance: left, granted_balance: '0.00', topped_up_balance: left }] });
@@ -90,7 +90,7 @@ describe('an organization that pays ahead', () => {
 
 describe('a budget', () => {
   test('of a key stops that key alone, and the next one goes on', async () => {
-    const [first, second] = [clientOf('org_budget'), clientOf('org_budget')];
+    const [first, second] = [await clientOf('org_budget'), await clientOf('org_budget')];
     const { id } = await fleet.admin('GET', '/admin/v1/keys?limit=1000').then(({ json }) => (json['data'] as { id: string; organization: string }[]).find(({ organization }) => organization === 'org_budget') ?? { id: '' });
     const { status, json: budget } = await fleet.admin('POST', '/admin/v1/budgets', { organization: 'org_budget', scope: 'key', scope_id: id, amount_usd: '0.000001', period: 'total' });
     expect(status).toBe(201);
@@ -101,7 +101,7 @@ describe('a budget', () => {
   });
 
   test('that is soft warns and stops nobody; what was spent before it was made counts', async () => {
-    const client = clientOf('org_soft');
+    const client = await clientOf('org_soft');
     await client.chat.completions.create(BODY);
     const { json } = await fleet.admin('POST', '/admin/v1/budgets', { organization: 'org_soft', amount_usd: '0.000001', hard: false });
     await client.chat.completions.create(BODY);
@@ -114,7 +114,7 @@ describe('a budget', () => {
 
 describe('an invoice of this month', () => {
   test('says what was used by now in every format, and cannot be finalized before the month is over', async () => {
-    const client = clientOf('org_invoice');
+    const client = await clientOf('org_invoice');
     await client.chat.completions.create(BODY);
     const period = new Date().toISOString().slice(0, 7);
     const query = `organization=org_invoice&period=${period}`;

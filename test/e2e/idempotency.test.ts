@@ -73,11 +73,11 @@ describe('a request with an Idempotency-Key', () => {
       const { status, error, headers } = await again.over();
       expect([status, error?.['code'], headers['x-should-retry']]).toEqual([409, 'idempotency_key_reused', 'false']);
     }
-    const elsewhere = fleet.gateway.keys.create({ name: 'elsewhere', project: 'proj_elsewhere' }).secret;
+    const elsewhere = (await fleet.gateway.keys.create({ name: 'elsewhere', project: 'proj_elsewhere' })).secret;
     const another = await ask('other', {}, elsewhere).over();
     expect([another.status, another.headers['idempotent-replayed']]).toEqual([200, undefined]);
     expect(another.requestId).not.toBe(first.requestId);
-    const sameProject = fleet.gateway.keys.create({ name: 'same project' }).secret;
+    const sameProject = (await fleet.gateway.keys.create({ name: 'same project' })).secret;
     expect((await ask('other', {}, sameProject).over()).headers['idempotent-replayed']).toBe('true');
   });
 
@@ -124,7 +124,7 @@ describe('kept answers', () => {
   }
   const asked = ['chat', Buffer.from('body')];
 
-  test('are there after a restart; what was under way then is over', () => {
+  test('are there after a restart; what was under way then is over', async () => {
     const { store, path } = opened();
     store.begin('p', 'done', asked, 'req_1');
     store.answered('p', 'done', 'application/json', Buffer.from('the answer'));
@@ -139,7 +139,7 @@ describe('kept answers', () => {
     expect(again.begin('q', 'done', asked, 'req_7')).toEqual({ kind: 'new' });
   });
 
-  test('are forgotten with their keys when their time is over', () => {
+  test('are forgotten with their keys when their time is over', async () => {
     const { store } = opened();
     onTestFinished(() => store.close());
     store.begin('p', 'k', asked, 'req_1');
@@ -150,7 +150,7 @@ describe('kept answers', () => {
     expect(store.begin('p', 'k', asked, 'req_3').kind).toBe('new');
   });
 
-  test('are dropped, the oldest first, when all are too large together; their keys are still known', () => {
+  test('are dropped, the oldest first, when all are too large together; their keys are still known', async () => {
     const { store } = opened({ bytesMax: 2_500 });
     onTestFinished(() => store.close());
     for (const key of ['a', 'b', 'c']) {

@@ -25,7 +25,7 @@ beforeEach(async () => {
   logged = [];
   await initAuthority(path('ca'), systemClock.wallMs());
 });
-afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(async () => rmSync(directory, { recursive: true }));
 
 const path = (name: string): string => joinPath(directory, name);
 const reasons = (message: string): string[] => logged.filter((one) => one.message === message).map(({ fields }) => String(fields['reason']));
@@ -69,7 +69,7 @@ async function startNode(gateway: Gateway, identity: HeldIdentity, change: Parti
 const isLinked = ({ fleet }: Gateway, id = 'n1'): boolean => fleet.get(id) !== undefined;
 
 async function ask({ publicUrl, keys }: Gateway): Promise<number> {
-  const headers = { authorization: `Bearer ${keys.create({ name: 'test' }).secret}`, 'content-type': 'application/json' };
+  const headers = { authorization: `Bearer ${(await keys.create({ name: 'test' })).secret}`, 'content-type': 'application/json' };
   const answer = await fetch(`${publicUrl}/chat/completions`, { method: 'POST', headers, body: JSON.stringify({ model: MODEL, max_tokens: 3, messages: [{ role: 'user', content: 'Hello' }] }) });
   return answer.status;
 }

@@ -13,8 +13,8 @@ afterAll(() => fleet.close());
 
 const BODY = { model: MODEL, max_tokens: 10, messages: [{ role: 'user' as const, content: 'How often may I ask?' }] };
 
-function keyWith(limits: Partial<RateLimits>, project?: string): string {
-  return fleet.gateway.keys.create({ name: 'limited', limits: { ...NO_LIMITS, ...limits }, project }).secret;
+async function keyWith(limits: Partial<RateLimits>, project?: string): Promise<string> {
+  return (await fleet.gateway.keys.create({ name: 'limited', limits: { ...NO_LIMITS, ...limits }, project })).secret;
 }
 
 function clientOf(apiKey: string): OpenAI {
@@ -27,7 +27,7 @@ function ask(apiKey: string, more: object = {}): Asking {
 
 describe('limits of a key', () => {
   test('requests per minute: as many as there may be are served, and the headers count down', async () => {
-    const key = keyWith({ requestsPerMinute: 3 });
+    const key = await keyWith({ requestsPerMinute: 3 });
     for (const remaining of ['2', '1', '0']) {
       const { response } = await clientOf(key).chat.completions.create(BODY).withResponse();
       expect(response.headers.get('x-ratelimit-limit-requests')).toBe('3');
@@ -45,7 +45,7 @@ describe('limits of a key', () => {
   });
 
   test('tokens per minute: what was expected is corrected by what was used', async () => {
-    const key = keyWith({ tokensPerMinute: 1_000 });
+    const key = await keyWith({ tokensPerMinute: 1_000 });
     const first = await ask(key, { max_tokens: 900, ignore_eos: false, stop: [' '] }).over();
     const { usage } = JSON.parse(first.text) as { usage: { total_tokens: number } };
     expect(usage.total_tokens).toBeLessThan(200);
@@ -59,7 +59,7 @@ describe('limits of a key', () => {
   });
 
   test('requests at once: the next one is let in when one is over', async () => {
-    const key = keyWith({ concurrentRequests: 1 });
+    const key = await keyWith({ concurrentRequests: 1 });
     for (const { model } of fleet.engines) model.slowdown = 50;
     const running = ask(key, { stream: true, max_tokens: 2_000, ignore_eos: true });
     await until(() => running.bytes > 0, 'the stream flows');
@@ -71,7 +71,7 @@ describe('limits of a key', () => {
 });
 
 test('a stream has the headers too', async () => {
-  const asking = await ask(keyWith({ requestsPerMinute: 9, tokensPerMinute: 5_000 }), { stream: true }).over();
+  const asking = await ask(await keyWith({ requestsPerMinute: 9, tokensPerMinute: 5_000 }), { stream: true }).over();
   expect(asking.headers).toMatchObject({ 'x-ratelimit-limit-requests': '9', 'x-ratelimit-remaining-requests': '8', 'x-ratelimit-limit-tokens': '5000' });
 });
 
@@ -79,9 +79,9 @@ test('keys of one project share its limits, and one of another project has its o
   const project = await fleet.admin('POST', '/v1/organization/projects', { name: 'shared' });
   const id = String(project.json['id']);
   await fleet.admin('POST', `/admin/v1/projects/${id}/limits`, { limits: { requests_per_minute: 2 } });
-  const [one, two] = [keyWith({}, id), keyWith({}, id)];
+  const [one, two] = [await keyWith({}, id), await keyWith({}, id)];
   expect([(await ask(one).over()).status, (await ask(two).over()).status, (await ask(one).over()).status, (await ask(two).over()).status]).toEqual([200, 200, 429, 429]);
-  expect((await ask(keyWith({})).over()).status).toBe(200);
+  expect((await ask(await keyWith({})).over()).status).toBe(200);
   await fleet.admin('POST', `/admin/v1/projects/${id}/limits`, { limits: { requests_per_minute: 3 } });
   expect((await ask(two).over()).status).toBe(200);
 });
@@ -89,13 +89,13 @@ test('keys of one project share its limits, and one of another project has its o
 test('the limit of a model in a project, set in the shape of OpenAI, counts', async () => {
   const project = await fleet.admin('POST', '/v1/organization/projects', { name: 'model' });
   const id = String(project.json['id']);
-  const key = keyWith({}, id);
+  const key = await keyWith({}, id);
   await fleet.admin('POST', `/v1/organization/projects/${id}/rate_limits/rl-${MODEL}`, { max_requests_per_1_minute: 1 });
   expect([(await ask(key).over()).status, (await ask(key).over()).status]).toEqual([200, 429]);
 });
 
 test('what was refused for its body is no request', async () => {
-  const key = keyWith({ requestsPerMinute: 1 });
+  const key = await keyWith({ requestsPerMinute: 1 });
   expect((await ask(key, { max_tokens: 'many' }).over()).status).toBe(400);
   expect((await ask(key).over()).status).toBe(200);
 });

@@ -27,7 +27,7 @@ test('an endpoint is told of invoices and budgets, in messages that the official
   const { json: invoice } = await fleet.admin('POST', '/admin/v1/invoices', { organization: 'org_a', period });
   await fleet.admin('POST', '/admin/v1/invoices', { organization: 'org_b', period });
   await fleet.admin('POST', '/admin/v1/budgets', { organization: 'org_a', amount_usd: '0.000001', hard: false, warn_percents: [100] });
-  const key = fleet.gateway.keys.create({ name: 'a', organization: 'org_a' }).secret;
+  const key = (await fleet.gateway.keys.create({ name: 'a', organization: 'org_a' })).secret;
   await fetch(`${fleet.gateway.publicUrl}/chat/completions`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },

@@ -48,7 +48,7 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
   {
     name: 'a chat answers, and its usage adds up',
     async run(fleet) {
-      const { usage, choices } = await fleet.clientOf('org_chat').chat.completions.create(asked('Hello there'));
+      const { usage, choices } = await (await fleet.clientOf('org_chat')).chat.completions.create(asked('Hello there'));
       expect(usage?.completion_tokens === 20 || choices[0]?.finish_reason === 'stop', `usage ${JSON.stringify(usage)}`);
       expect(usage?.total_tokens === (usage?.prompt_tokens ?? 0) + (usage?.completion_tokens ?? 0), 'the total is not the sum');
       return JSON.stringify(usage);
@@ -57,7 +57,7 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
   {
     name: 'a stream says the same as the answer in one piece, and ends with its usage',
     async run(fleet) {
-      const client = fleet.clientOf('org_stream');
+      const client = await fleet.clientOf('org_stream');
       const body = asked('Tell me of the sea', { allowed_token_ids: LETTERS, ignore_eos: true });
       const whole = await client.chat.completions.create(body);
       const chunks = await Array.fromAsync(await client.chat.completions.create({ ...body, stream: true, stream_options: { include_usage: true } }));
@@ -71,7 +71,7 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
     name: 'cached tokens rise on a repeated prefix, and another organization has none of them',
     async run(fleet) {
       const cached = async (client: OpenAI): Promise<number> => (await client.chat.completions.create(asked(LONG, { max_tokens: 1 }))).usage?.prompt_tokens_details?.cached_tokens ?? 0;
-      const [own, other] = [fleet.clientOf('org_own'), fleet.clientOf('org_other')];
+      const [own, other] = [await fleet.clientOf('org_own'), await fleet.clientOf('org_other')];
       const seen = [await cached(own), await cached(own), await cached(other), await cached(other)];
       expect(seen[0] === 0 && (seen[1] ?? 0) > 0, `the first organization saw ${seen[0]} and then ${seen[1]} cached tokens`);
       expect(seen[2] === 0 && (seen[3] ?? 0) > 0, `the second organization saw ${seen[2]} and then ${seen[3]} cached tokens`);
@@ -81,7 +81,7 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
   {
     name: 'load and KV capacity reach the gateway while the engine works',
     async run(fleet) {
-      const stream = await fleet.clientOf('org_load').chat.completions.create({ ...asked('Count', ENDLESS), stream: true });
+      const stream = await (await fleet.clientOf('org_load')).chat.completions.create({ ...asked('Count', ENDLESS), stream: true });
       await patiently(async () => ((await near(fleet))?.running ?? 0) > 0, 'the engine is seen to work');
       await patiently(async () => ((await near(fleet))?.decode_tokens_per_s ?? 0) > 0, 'its speed is seen');
       const seen = await near(fleet);
@@ -95,7 +95,7 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
     async run(fleet) {
       await patiently(async () => (await counted(fleet, 'vllm:num_requests_running')) === 0, 'the engine is idle');
       const before = await counted(fleet, 'vllm:generation_tokens_total');
-      const { data: stream, response } = await fleet.clientOf('org_abort').chat.completions.create({ ...asked('Go on for ever', ENDLESS), stream: true }).withResponse();
+      const { data: stream, response } = await (await fleet.clientOf('org_abort')).chat.completions.create({ ...asked('Go on for ever', ENDLESS), stream: true }).withResponse();
       let chunks = 0;
       for await (const _ of stream) if ((chunks += 1) === 20) break;
       await patiently(async () => (await counted(fleet, 'vllm:num_requests_running')) === 0, 'the engine has stopped');
@@ -109,7 +109,7 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
   {
     name: 'an answer whose engine is killed goes on at the other one, from its text',
     async run(fleet) {
-      const client = fleet.clientOf('org_kill');
+      const client = await fleet.clientOf('org_kill');
       const body = asked('Tell me of hills', { ...ENDLESS, min_tokens: 400, max_tokens: 400 });
       const { data: stream, response } = await client.chat.completions.create({ ...body, stream: true, stream_options: { include_usage: true } }).withResponse();
       let text = '';
@@ -134,7 +134,7 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
     async run(fleet) {
       const before = fleet.daemon(NEAR).status().counters.engineStarts;
       await patiently(async () => (await near(fleet))?.state === 'ready', 'it is back');
-      const { usage } = await fleet.clientOf('org_back').chat.completions.create(asked('Are you back?'));
+      const { usage } = await (await fleet.clientOf('org_back')).chat.completions.create(asked('Are you back?'));
       expect((usage?.completion_tokens ?? 0) > 0, 'it does not answer');
       return `started ${before} times in all`;
     },
@@ -142,7 +142,7 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
   {
     name: 'its prefix cache can be emptied',
     async run(fleet) {
-      const client = fleet.clientOf('org_flush');
+      const client = await fleet.clientOf('org_flush');
       const cached = async (): Promise<number> => (await client.chat.completions.create(asked(LONG, { max_tokens: 1 }))).usage?.prompt_tokens_details?.cached_tokens ?? 0;
       await cached();
       const before = await cached();

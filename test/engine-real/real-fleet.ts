@@ -20,7 +20,7 @@ export interface RealFleet {
   readonly gateway: Gateway;
   readonly admin: TestFleet['admin'];
   /** A client of an organization of its own. */
-  clientOf(organization: string): OpenAI;
+  clientOf(organization: string): Promise<OpenAI>;
   daemon(node: string): NodeDaemon;
   engineUrl(node: string): string;
   close(): Promise<void>;
@@ -72,7 +72,7 @@ export async function startRealFleet(engine: string, model: string, log: Logger)
   return {
     gateway,
     admin: adminOf(gateway.adminUrl),
-    clientOf: (organization) => new OpenAI({ baseURL: gateway.publicUrl, apiKey: gateway.keys.create({ name: organization, organization }).secret, maxRetries: 0, timeout: 300_000 }),
+    clientOf: async (organization) => new OpenAI({ baseURL: gateway.publicUrl, apiKey: (await gateway.keys.create({ name: organization, organization })).secret, maxRetries: 0, timeout: 300_000 }),
     daemon: (id) => nodeOf(id).daemon,
     engineUrl: (id) => nodeOf(id).url,
     async close() {

@@ -20,7 +20,7 @@ async function webhookApi() {
     tls: null,
   });
   app.setValidatorCompiler(schemaCheck);
-  webhookRoutes(app, { webhooks: books.desk, note: (_request, act) => void noted.push(act.type) });
+  webhookRoutes(app, { webhooks: books.desk, note: (_request, act) => Promise.resolve(void noted.push(act.type)) });
   onTestFinished(() => app.close());
   const call = async (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object) => {
     const response = await app.inject({ method, url: `/admin/v1/${path}`, ...(body === undefined ? {} : { payload: body }) });

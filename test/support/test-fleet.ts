@@ -65,7 +65,7 @@ export async function startTestFleet(options: TestFleetOptions = {}): Promise<Te
     gateway,
     engines,
     daemons,
-    apiKey: gateway.keys.create({ name: 'test' }).secret,
+    apiKey: (await gateway.keys.create({ name: 'test' })).secret,
     admin: adminOf(gateway.adminUrl),
     async close() {
       await gateway.close();

@@ -18,8 +18,8 @@ export interface AdminAccess {
 const BEARER = /^Bearer +(\S+) *$/i;
 const identities = new WeakMap<FastifyRequest, AdminIdentity>();
 
-/** Finds who asks, and keeps it with the request. Throws `invalid_api_key`; an API key is none of an administrator's. */
-export function identify(request: FastifyRequest, { adminKey, keys, clock }: AdminAccess): void {
+/** Finds who asks, and keeps it with the request. Rejects with `invalid_api_key`; an API key is none of an administrator's. */
+export async function identify(request: FastifyRequest, { adminKey, keys, clock }: AdminAccess): Promise<void> {
   const secret = BEARER.exec(request.headers.authorization ?? '')?.[1];
   const address = request.raw.socket.remoteAddress ?? null;
   if (secret === undefined) throw refused("Send the admin key in the header 'Authorization: Bearer …'.");
@@ -28,7 +28,7 @@ export function identify(request: FastifyRequest, { adminKey, keys, clock }: Adm
     return;
   }
   if (secret.startsWith('mk_live_')) throw refused('This is an API key; administration needs an admin key.');
-  const found = keys.authenticate(secret, clock.wallMs());
+  const found = await keys.authenticate(secret, clock.wallMs());
   if (found.kind !== 'ok' || found.key.kind !== 'admin') throw refused('Incorrect admin key provided.');
   const { id, organization } = found.key;
   identities.set(request, { kind: 'organization', organization, actor: { kind: 'admin_key', keyId: id, address } });

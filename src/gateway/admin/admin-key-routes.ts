@@ -32,33 +32,33 @@ export function adminKeyRoutes(app: FastifyInstance, { keys, wallMs }: { readonl
   const tags = ['admin keys'];
   const path = '/v1/organization/admin_api_keys';
   const create = { summary: 'Create an admin key', tags, body: Body, response: { 200: CreatedAdminKey, ...ERRORS } };
-  app.post<{ Body: Static<typeof Body> }>(path, { schema: create }, (request) => {
+  app.post<{ Body: Static<typeof Body> }>(path, { schema: create }, async (request) => {
     const { name, expires_in_seconds: inSeconds } = request.body;
     const expiresAtMs = inSeconds === undefined ? null : wallMs() + inSeconds * 1_000;
-    const { record, secret } = keys.create({ name, kind: 'admin', organization: oneTenantOf(request), expiresAtMs }, actorOf(request));
+    const { record, secret } = await keys.create({ name, kind: 'admin', organization: oneTenantOf(request), expiresAtMs }, actorOf(request));
     return { ...adminKeyObject(record), value: secret };
   });
 
   const list = { summary: 'List admin keys', tags, querystring: KeyPage, response: { 200: listSchema(AdminKeyObject), ...ERRORS } };
-  app.get<{ Querystring: Static<typeof KeyPage> }>(path, { schema: list }, (request) => {
+  app.get<{ Querystring: Static<typeof KeyPage> }>(path, { schema: list }, async (request) => {
     const { after, limit = DEFAULT_LIMIT } = request.query;
-    const { records, hasMore } = keys.list({ after, limit, organization: oneTenantOf(request), kind: 'admin', isLiveOnly: true });
+    const { records, hasMore } = await keys.list({ after, limit, organization: oneTenantOf(request), kind: 'admin', isLiveOnly: true });
     return pageObject({ items: records, hasMore }, adminKeyObject);
   });
 
   const get = { summary: 'Retrieve an admin key', tags, params: Params, response: { 200: AdminKeyObject, ...ERRORS } };
-  app.get<{ Params: Static<typeof Params> }>(`${path}/:id`, { schema: get }, (request) => adminKeyObject(adminKeyOf(request, keys)));
+  app.get<{ Params: Static<typeof Params> }>(`${path}/:id`, { schema: get }, async (request) => adminKeyObject(await adminKeyOf(request, keys)));
 
   const remove = { summary: 'Revoke an admin key', tags, params: Params, response: { 200: Deleted, ...ERRORS } };
-  app.delete<{ Params: Static<typeof Params> }>(`${path}/:id`, { schema: remove }, (request) => {
-    const { id } = adminKeyOf(request, keys);
-    keys.revoke(id, actorOf(request));
+  app.delete<{ Params: Static<typeof Params> }>(`${path}/:id`, { schema: remove }, async (request) => {
+    const { id } = await adminKeyOf(request, keys);
+    await keys.revoke(id, actorOf(request));
     return { object: 'organization.admin_api_key.deleted' as const, id, deleted: true as const };
   });
 }
 
-function adminKeyOf(request: FastifyRequest<{ Params: Static<typeof Params> }>, keys: KeyStore): ApiKeyRecord {
-  const key = keys.get(request.params.id);
+async function adminKeyOf(request: FastifyRequest<{ Params: Static<typeof Params> }>, keys: KeyStore): Promise<ApiKeyRecord> {
+  const key = await keys.get(request.params.id);
   if (key !== null && key.kind === 'admin' && key.revokedAtMs === null && key.organization === oneTenantOf(request)) return key;
   throw new MeridianError('not_found', { param: 'key_id', message: `There is no admin key '${request.params.id}'.` });
 }

@@ -56,10 +56,7 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
   const { tenants, audit } = deps.accounts;
   const wallMs = (): number => deps.clock.wallMs();
   void app.register((admin, _options, done) => {
-    admin.addHook('onRequest', (request, _reply, next) => {
-      identify(request, deps);
-      next();
-    });
+    admin.addHook('onRequest', (request) => identify(request, deps));
     usageRoutes(admin, deps);
     costsRoutes(admin, deps);
     projectRoutes(admin, { tenants, modelNames: [...deps.models.keys()] });
@@ -69,10 +66,9 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     done();
   });
   void app.register((operator, _options, done) => {
-    operator.addHook('onRequest', (request, _reply, next) => {
-      identify(request, deps);
+    operator.addHook('onRequest', async (request) => {
+      await identify(request, deps);
       refuseOrganizations(request);
-      next();
     });
     organizationRoutes(operator, { tenants });
     keyRoutes(operator, deps);

@@ -45,11 +45,11 @@ const Verified = Type.Object({ object: Type.Literal('audit_log.verification'), e
 export function auditLogRoutes(app: FastifyInstance, { audit }: { readonly audit: AuditLog }): void {
   const tags = ['audit'];
   const list = { summary: 'List audit events', tags, querystring: AuditQueryString, response: { 200: listSchema(AuditObject), ...ERRORS } };
-  app.get<{ Querystring: Static<typeof AuditQueryString> }>('/v1/organization/audit_logs', { schema: list }, (request) => {
+  app.get<{ Querystring: Static<typeof AuditQueryString> }>('/v1/organization/audit_logs', { schema: list }, async (request) => {
     const { after, before, limit = DEFAULT_LIMIT, event_types: types, project_ids: projects, actor_ids: actors, resource_ids: resources, ...times } = request.query;
     const from = [times['effective_at[gte]'], plusOne(times['effective_at[gt]'])].filter((time) => time !== undefined);
     const to = [times['effective_at[lt]'], plusOne(times['effective_at[lte]'])].filter((time) => time !== undefined);
-    const events = audit.list({
+    const events = await audit.list({
       after,
       before,
       limit: limit + 1,
@@ -65,9 +65,9 @@ export function auditLogRoutes(app: FastifyInstance, { audit }: { readonly audit
   });
 
   const verify = { summary: 'Whether the audit log is as it was written', tags, response: { 200: Verified, ...ERRORS } };
-  app.get('/admin/v1/audit_log/verification', { schema: verify }, (request) => {
+  app.get('/admin/v1/audit_log/verification', { schema: verify }, async (request) => {
     refuseOrganizations(request);
-    const { count, fault } = audit.verify();
+    const { count, fault } = await audit.verify();
     return { object: 'audit_log.verification' as const, events: count, intact: fault === null, fault };
   });
 }

@@ -69,7 +69,7 @@ export function budgetRoutes(app: FastifyInstance, { desk, ledger, clock, note }
       isHard: hard,
       warnPercents: [...new Set(percents)].toSorted((a, b) => a - b),
     });
-    note(request, { type: 'budget.created', organization, resource: state.budget.id, detail: { scope, scope_id: state.budget.scopeId, period, amount_usd: amount, hard } });
+    await note(request, { type: 'budget.created', organization, resource: state.budget.id, detail: { scope, scope_id: state.budget.scopeId, period, amount_usd: amount, hard } });
     void reply.status(201);
     return budgetObject(state);
   });
@@ -86,7 +86,7 @@ export function budgetRoutes(app: FastifyInstance, { desk, ledger, clock, note }
   const archive = { summary: 'Archive a budget', tags, params: Params, response: { 200: BudgetObject, ...ERRORS } };
   app.delete<{ Params: Static<typeof Params> }>('/admin/v1/budgets/:id', { schema: archive }, async (request) => {
     const state = await desk.archiveBudget(request.params.id);
-    note(request, { type: 'budget.archived', organization: state.budget.organization, resource: state.budget.id, detail: {} });
+    await note(request, { type: 'budget.archived', organization: state.budget.organization, resource: state.budget.id, detail: {} });
     return budgetObject(state);
   });
 }

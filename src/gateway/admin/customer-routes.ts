@@ -56,7 +56,7 @@ export function customerRoutes(app: FastifyInstance, { desk, ledger, note }: Cus
     const before = await ledger.customer(organization);
     const { terms = before.terms, buyer = before.buyer, taxes = before.taxes } = request.body;
     const customer = await desk.putCustomer({ organization, terms: terms === 'prepaid' ? 'prepaid' : 'postpaid', buyer, taxes });
-    note(request, { type: 'customer.updated', organization, resource: organization, detail: { ...request.body } });
+    await note(request, { type: 'customer.updated', organization, resource: organization, detail: { ...request.body } });
     return customerObject(customer, await desk.balance(organization), desk.held(organization));
   });
 }

@@ -58,12 +58,12 @@ export function fleetRoutes(app: FastifyInstance, deps: FleetOperations & { read
   for (const operation of ['drain', 'resume'] as const) {
     const summary = operation === 'drain' ? 'Let a node finish what it has and take nothing new' : 'Let a node take requests again';
     const schema = { summary, tags, params: NodeParams, response: { 202: Operated, ...ERRORS } };
-    app.post<{ Params: Static<typeof NodeParams> }>(`/admin/v1/fleet/:node/${operation}`, { schema }, (request, reply) => {
+    app.post<{ Params: Static<typeof NodeParams> }>(`/admin/v1/fleet/:node/${operation}`, { schema }, async (request, reply) => {
       const { node } = request.params;
       if (!deps.operate(node, operation)) {
         throw new MeridianError('not_found', { message: `No node '${node}' is linked to this gateway.`, param: 'node' });
       }
-      deps.note(request, { type: `fleet.${operation}`, organization: null, resource: node, detail: {} });
+      await deps.note(request, { type: `fleet.${operation}`, organization: null, resource: node, detail: {} });
       void reply.status(202);
       return { node, operation };
     });

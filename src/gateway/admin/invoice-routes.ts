@@ -75,7 +75,7 @@ export function invoiceRoutes(app: FastifyInstance, { invoices, note }: InvoiceD
   const create = { summary: 'Draft the invoice of a month', tags, body: NewInvoiceBody, response: { 201: InvoiceObject, ...ERRORS } };
   app.post<{ Body: Static<typeof NewInvoiceBody> }>('/admin/v1/invoices', { schema: create }, async (request, reply) => {
     const invoice = await invoices.create(request.body.organization, request.body.period);
-    note(request, { type: 'invoice.created', organization: invoice.snapshot.organization, resource: invoice.id, detail: request.body });
+    await note(request, { type: 'invoice.created', organization: invoice.snapshot.organization, resource: invoice.id, detail: request.body });
     void reply.status(201);
     return invoiceJson(invoice);
   });
@@ -101,7 +101,7 @@ export function invoiceRoutes(app: FastifyInstance, { invoices, note }: InvoiceD
     const schema = { summary: SUMMARIES[act], tags, params: Params, response: answer };
     app.post<{ Params: Static<typeof Params> }>(`/admin/v1/invoices/:id/${act}`, { schema }, async (request) => {
       const invoice = await invoices.act(request.params.id, act);
-      note(request, { type: NOTED[act], organization: invoice.snapshot.organization, resource: invoice.id, detail: { number: invoice.number } });
+      await note(request, { type: NOTED[act], organization: invoice.snapshot.organization, resource: invoice.id, detail: { number: invoice.number } });
       return invoiceJson(invoice);
     });
   }
@@ -110,7 +110,7 @@ export function invoiceRoutes(app: FastifyInstance, { invoices, note }: InvoiceD
   app.post<{ Params: Static<typeof Params>; Body: Static<typeof CreditNoteBody> }>('/admin/v1/invoices/:id/credit_notes', { schema: credit }, async (request, reply) => {
     const { amount_usd: amount, reason } = request.body;
     const invoice = await invoices.credit(request.params.id, dollars(amount, 'amount_usd'), reason);
-    note(request, { type: 'credit_note.created', organization: invoice.snapshot.organization, resource: invoice.creditNotes.at(-1)?.id ?? null, detail: { invoice: invoice.id, amount_usd: amount, reason } });
+    await note(request, { type: 'credit_note.created', organization: invoice.snapshot.organization, resource: invoice.creditNotes.at(-1)?.id ?? null, detail: { invoice: invoice.id, amount_usd: amount, reason } });
     void reply.status(201);
     return invoiceJson(invoice);
   });

@@ -82,42 +82,42 @@ export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<
   const tags = ['keys'];
   const known = [...models.keys(), ...aliases.keys()];
   const create = { summary: 'Create an API key', tags, body: NewKeyBody, response: { 201: CreatedKey, ...ERRORS } };
-  app.post<{ Body: Static<typeof NewKeyBody> }>('/admin/v1/keys', { schema: create }, (request, reply) => {
+  app.post<{ Body: Static<typeof NewKeyBody> }>('/admin/v1/keys', { schema: create }, async (request, reply) => {
     const { name, organization, project, priority_max: priorityMax } = request.body;
-    const { record, secret } = keys.create({ name, organization, project, priorityMax, ...changes(request.body, known) }, actorOf(request));
+    const { record, secret } = await keys.create({ name, organization, project, priorityMax, ...changes(request.body, known) }, actorOf(request));
     void reply.status(201);
     return { ...keyObject(record), key: secret };
   });
 
   const list = { summary: 'List API keys', tags, querystring: Page, response: { 200: KeyList, ...ERRORS } };
-  app.get<{ Querystring: PageQuery }>('/admin/v1/keys', { schema: list }, (request) => {
+  app.get<{ Querystring: PageQuery }>('/admin/v1/keys', { schema: list }, async (request) => {
     const { after, limit = DEFAULT_LIMIT } = request.query;
-    const { records, hasMore } = keys.list({ after, limit });
+    const { records, hasMore } = await keys.list({ after, limit });
     return { object: 'list', data: records.map(keyObject), has_more: hasMore };
   });
 
   const get = { summary: 'Retrieve an API key', tags, params: KeyParams, response: { 200: KeyObject, ...ERRORS } };
-  app.get<{ Params: Static<typeof KeyParams> }>('/admin/v1/keys/:id', { schema: get }, (request) => {
-    const record = keys.get(request.params.id);
+  app.get<{ Params: Static<typeof KeyParams> }>('/admin/v1/keys/:id', { schema: get }, async (request) => {
+    const record = await keys.get(request.params.id);
     if (record === null) throw new MeridianError('not_found', { message: `There is no key '${request.params.id}'.`, param: 'id' });
     return keyObject(record);
   });
 
   const change = { summary: 'Change an API key', tags, params: KeyParams, body: KeyChangeBody, response: { 200: KeyObject, ...ERRORS } };
-  app.post<{ Params: Static<typeof KeyParams>; Body: Static<typeof KeyChangeBody> }>('/admin/v1/keys/:id', { schema: change }, (request) =>
-    keyObject(keys.update(request.params.id, { name: request.body.name, ...changes(request.body, known) }, actorOf(request))),
+  app.post<{ Params: Static<typeof KeyParams>; Body: Static<typeof KeyChangeBody> }>('/admin/v1/keys/:id', { schema: change }, async (request) =>
+    keyObject(await keys.update(request.params.id, { name: request.body.name, ...changes(request.body, known) }, actorOf(request))),
   );
 
   const rotate = { summary: 'Put a new API key in the place of an old one', tags, params: KeyParams, body: RotateBody, response: { 201: CreatedKey, ...ERRORS } };
-  app.post<{ Params: Static<typeof KeyParams>; Body: Static<typeof RotateBody> }>('/admin/v1/keys/:id/rotate', { schema: rotate, preValidation: bodyOrNothing }, (request, reply) => {
-    const { record, secret } = keys.rotate(request.params.id, (request.body.grace_seconds ?? DAY_S) * 1_000, actorOf(request));
+  app.post<{ Params: Static<typeof KeyParams>; Body: Static<typeof RotateBody> }>('/admin/v1/keys/:id/rotate', { schema: rotate, preValidation: bodyOrNothing }, async (request, reply) => {
+    const { record, secret } = await keys.rotate(request.params.id, (request.body.grace_seconds ?? DAY_S) * 1_000, actorOf(request));
     void reply.status(201);
     return { ...keyObject(record), key: secret };
   });
 
   const revoke = { summary: 'Revoke an API key', tags, params: KeyParams, response: { 200: KeyObject, ...ERRORS } };
-  app.delete<{ Params: Static<typeof KeyParams> }>('/admin/v1/keys/:id', { schema: revoke }, (request) => {
-    const record = keys.revoke(request.params.id, actorOf(request));
+  app.delete<{ Params: Static<typeof KeyParams> }>('/admin/v1/keys/:id', { schema: revoke }, async (request) => {
+    const record = await keys.revoke(request.params.id, actorOf(request));
     if (record === null) throw new MeridianError('not_found', { message: `There is no key '${request.params.id}'.`, param: 'id' });
     return keyObject(record);
   });

@@ -55,11 +55,11 @@ const NodeParams = Type.Object({ node: Type.String() });
 export function nodeRoutes(app: FastifyInstance, { joining, cut, note }: NodeDeps & { readonly note: NoteAct }): void {
   const tags = ['fleet'];
   const create = { summary: 'Make a token by which a node joins, once', tags, body: NewJoinTokenBody, response: { 201: JoinTokenObject, ...ERRORS } };
-  app.post<{ Body: Static<typeof NewJoinTokenBody> }>('/admin/v1/join_tokens', { schema: create }, (request, reply) => {
+  app.post<{ Body: Static<typeof NewJoinTokenBody> }>('/admin/v1/join_tokens', { schema: create }, async (request, reply) => {
     const { authority, registry } = required(joining);
     const { node, region, models, networks = null, expires_in_seconds: lifetimeS = HOUR_S } = request.body;
     const { id, token, expiresAtMs } = registry.allow({ node, region, models, networks }, lifetimeS * 1_000, authority.pin);
-    note(request, { type: 'join_token.created', organization: null, resource: id, detail: { node, region, models, networks } });
+    await note(request, { type: 'join_token.created', organization: null, resource: id, detail: { node, region, models, networks } });
     void reply.status(201);
     return { object: 'join_token', id, node, token, expires_at: epochSeconds(expiresAtMs) };
   });
@@ -71,11 +71,11 @@ export function nodeRoutes(app: FastifyInstance, { joining, cut, note }: NodeDep
   });
 
   const revoke = { summary: 'Cut a node off, and let none of its certificates in any more', tags, params: NodeParams, response: { 200: NodeObject, ...ERRORS } };
-  app.post<{ Params: Static<typeof NodeParams> }>('/admin/v1/nodes/:node/revoke', { schema: revoke }, (request) => {
+  app.post<{ Params: Static<typeof NodeParams> }>('/admin/v1/nodes/:node/revoke', { schema: revoke }, async (request) => {
     const { node } = request.params;
     const revoked = required(joining).registry.revoke(node);
     cut(node, 'it was revoked');
-    note(request, { type: 'node.revoked', organization: null, resource: node, detail: {} });
+    await note(request, { type: 'node.revoked', organization: null, resource: node, detail: {} });
     return nodeObject(revoked);
   });
 }

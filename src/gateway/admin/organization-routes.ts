@@ -23,34 +23,34 @@ export function organizationRoutes(app: FastifyInstance, { tenants }: { readonly
   const path = '/admin/v1/organizations';
   const one = { 200: OrganizationObject, ...ERRORS };
   const create = { summary: 'Create an organization', tags, body: NewOrganization, response: { 201: OrganizationObject, ...ERRORS } };
-  app.post<{ Body: Static<typeof NewOrganization> }>(path, { schema: create }, (request, reply) => {
+  app.post<{ Body: Static<typeof NewOrganization> }>(path, { schema: create }, async (request, reply) => {
     const { id, name, limits } = request.body;
-    const made = tenants.createOrganization({ id, name, limits: limits === undefined ? NO_LIMITS : limitsOf(limits) }, actorOf(request));
+    const made = await tenants.createOrganization({ id, name, limits: limits === undefined ? NO_LIMITS : limitsOf(limits) }, actorOf(request));
     void reply.status(201);
     return organizationObject(made);
   });
 
   const list = { summary: 'List organizations', tags, querystring: Page, response: { 200: listSchema(OrganizationObject), ...ERRORS } };
-  app.get<{ Querystring: PageQuery }>(path, { schema: list }, (request) => {
+  app.get<{ Querystring: PageQuery }>(path, { schema: list }, async (request) => {
     const { after, limit = DEFAULT_LIMIT } = request.query;
-    return pageObject(tenants.organizations({ after, limit }), organizationObject);
+    return pageObject(await tenants.organizations({ after, limit }), organizationObject);
   });
 
-  app.get<One>(`${path}/:id`, { schema: { summary: 'Retrieve an organization', tags, params: Params, response: one } }, (request) => {
-    const found = tenants.organization(request.params.id);
+  app.get<One>(`${path}/:id`, { schema: { summary: 'Retrieve an organization', tags, params: Params, response: one } }, async (request) => {
+    const found = await tenants.organization(request.params.id);
     if (found === null) throw new MeridianError('not_found', { param: 'id', message: `There is no organization '${request.params.id}'.` });
     return organizationObject(found);
   });
 
   const change = { summary: 'Change an organization', tags, params: Params, body: OrganizationChange, response: one };
-  app.post<One & { Body: Static<typeof OrganizationChange> }>(`${path}/:id`, { schema: change }, (request) => {
+  app.post<One & { Body: Static<typeof OrganizationChange> }>(`${path}/:id`, { schema: change }, async (request) => {
     const { name, limits } = request.body;
-    return organizationObject(tenants.updateOrganization(request.params.id, { name, limits: limits === undefined ? undefined : limitsOf(limits) }, actorOf(request)));
+    return organizationObject(await tenants.updateOrganization(request.params.id, { name, limits: limits === undefined ? undefined : limitsOf(limits) }, actorOf(request)));
   });
 
   const limit = { summary: 'Limit all keys of a project together', tags, params: Params, body: ProjectChange, response: { 200: Type.Object({ id: Type.String(), limits: LimitsObject }), ...ERRORS } };
-  app.post<One & { Body: Static<typeof ProjectChange> }>('/admin/v1/projects/:id/limits', { schema: limit }, (request) => {
-    const { id, limits } = tenants.updateProject(request.params.id, { limits: limitsOf(request.body.limits) }, actorOf(request));
+  app.post<One & { Body: Static<typeof ProjectChange> }>('/admin/v1/projects/:id/limits', { schema: limit }, async (request) => {
+    const { id, limits } = await tenants.updateProject(request.params.id, { limits: limitsOf(request.body.limits) }, actorOf(request));
     return { id, limits: limitsObject(limits) };
   });
 }

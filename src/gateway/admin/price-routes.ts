@@ -49,7 +49,7 @@ export function priceRoutes(app: FastifyInstance, { priceDesk, note }: PriceDeps
     }
     const prices = { input: nanoUsdPerMTok(input), inputCached: nanoUsdPerMTok(inputCached), output: nanoUsdPerMTok(output) };
     const row = await priceDesk.add({ model, tier: tier as PriceTier, effectiveFromMs, ...prices });
-    note(request, { type: 'price.created', organization: null, resource: row.id, detail: request.body });
+    await note(request, { type: 'price.created', organization: null, resource: row.id, detail: request.body });
     void reply.status(201);
     return priceObject(row);
   });

@@ -70,37 +70,37 @@ export function projectKeyRoutes(app: FastifyInstance, deps: ProjectKeyDeps & { 
   const tags = ['projects'];
   const path = '/v1/organization/projects/:project/api_keys';
   const expiry = (inSeconds: number | undefined): number | undefined => (inSeconds === undefined ? undefined : wallMs() + inSeconds * 1_000);
-  const show = (key: ApiKeyRecord): Static<typeof KeyObject> => keyObject(key, key.serviceAccount === null ? null : tenants.serviceAccount(key.serviceAccount));
+  const show = async (key: ApiKeyRecord): Promise<Static<typeof KeyObject>> => keyObject(key, key.serviceAccount === null ? null : await tenants.serviceAccount(key.serviceAccount));
 
   const list = { summary: 'List the API keys of a project', tags, params: Params, querystring: KeyPage, response: { 200: listSchema(KeyObject), ...ERRORS } };
-  app.get<InProject & { Querystring: Static<typeof KeyPage> }>(path, { schema: list }, (request) => {
-    const { id: project } = projectOf(request, request.params.project, tenants);
+  app.get<InProject & { Querystring: Static<typeof KeyPage> }>(path, { schema: list }, async (request) => {
+    const { id: project } = await projectOf(request, request.params.project, tenants);
     const { after, limit = DEFAULT_LIMIT } = request.query;
-    const { records, hasMore } = keys.list({ after, limit, project, kind: 'live', isLiveOnly: true });
-    return pageObject({ items: records, hasMore }, show);
+    const { records, hasMore } = await keys.list({ after, limit, project, kind: 'live', isLiveOnly: true });
+    return pageObject({ items: await Promise.all(records.map(show)), hasMore }, (shown) => shown);
   });
 
   const create = { summary: 'Create an API key of a project', tags, params: Params, body: NewKeyBody, response: { 200: CreatedKeyObject, ...ERRORS } };
-  app.post<InProject & { Body: Static<typeof NewKeyBody> }>(path, { schema: create }, (request) => {
-    const { id: project, organization } = projectOf(request, request.params.project, tenants);
+  app.post<InProject & { Body: Static<typeof NewKeyBody> }>(path, { schema: create }, async (request) => {
+    const { id: project, organization } = await projectOf(request, request.params.project, tenants);
     const { name, scopes, expires_in_seconds: inSeconds } = request.body;
-    const { record, secret } = keys.create({ name, organization, project, scopes, expiresAtMs: expiry(inSeconds) }, actorOf(request));
-    return { ...show(record), value: secret };
+    const { record, secret } = await keys.create({ name, organization, project, scopes, expiresAtMs: expiry(inSeconds) }, actorOf(request));
+    return { ...(await show(record)), value: secret };
   });
 
   const one = { 200: KeyObject, ...ERRORS };
-  app.get<Item>(`${path}/:id`, { schema: { summary: 'Retrieve an API key of a project', tags, params: ItemParams, response: one } }, (request) => show(keyOf(request, deps)));
+  app.get<Item>(`${path}/:id`, { schema: { summary: 'Retrieve an API key of a project', tags, params: ItemParams, response: one } }, async (request) => show(await keyOf(request, deps)));
 
   const change = { summary: 'Change an API key of a project', tags, params: ItemParams, body: KeyChangeBody, response: one };
-  app.post<Item & { Body: Static<typeof KeyChangeBody> }>(`${path}/:id`, { schema: change }, (request) => {
+  app.post<Item & { Body: Static<typeof KeyChangeBody> }>(`${path}/:id`, { schema: change }, async (request) => {
     const { name, scopes, expires_in_seconds: inSeconds } = request.body;
-    return show(keys.update(keyOf(request, deps).id, { name, scopes, expiresAtMs: expiry(inSeconds) }, actorOf(request)));
+    return show(await keys.update((await keyOf(request, deps)).id, { name, scopes, expiresAtMs: expiry(inSeconds) }, actorOf(request)));
   });
 
   const remove = { summary: 'Revoke an API key of a project', tags, params: ItemParams, response: { 200: DeletedObject('organization.project.api_key.deleted'), ...ERRORS } };
-  app.delete<Item>(`${path}/:id`, { schema: remove }, (request) => {
-    const { id } = keyOf(request, deps);
-    keys.revoke(id, actorOf(request));
+  app.delete<Item>(`${path}/:id`, { schema: remove }, async (request) => {
+    const { id } = await keyOf(request, deps);
+    await keys.revoke(id, actorOf(request));
     return { object: 'organization.project.api_key.deleted', id, deleted: true as const };
   });
 }
@@ -109,42 +109,42 @@ function serviceAccountRoutes(app: FastifyInstance, { tenants, keys }: ProjectKe
   const tags = ['projects'];
   const path = '/v1/organization/projects/:project/service_accounts';
   const list = { summary: 'List the service accounts of a project', tags, params: Params, querystring: Page, response: { 200: listSchema(AccountObject), ...ERRORS } };
-  app.get<InProject & { Querystring: PageQuery }>(path, { schema: list }, (request) => {
-    const { id } = projectOf(request, request.params.project, tenants);
+  app.get<InProject & { Querystring: PageQuery }>(path, { schema: list }, async (request) => {
+    const { id } = await projectOf(request, request.params.project, tenants);
     const { after, limit = DEFAULT_LIMIT } = request.query;
-    return pageObject(tenants.serviceAccounts(id, { after, limit }), accountObject);
+    return pageObject(await tenants.serviceAccounts(id, { after, limit }), accountObject);
   });
 
   const create = { summary: 'Create a service account, with a key of its own', tags, params: Params, body: NameBody, response: { 200: CreatedAccount, ...ERRORS } };
-  app.post<InProject & { Body: Static<typeof NameBody> }>(path, { schema: create }, (request) => {
-    const { id: project, organization } = projectOf(request, request.params.project, tenants);
-    const account = tenants.createServiceAccount({ project, name: request.body.name }, actorOf(request));
-    const { record, secret } = keys.create({ name: account.name, organization, project, serviceAccount: account.id }, actorOf(request));
+  app.post<InProject & { Body: Static<typeof NameBody> }>(path, { schema: create }, async (request) => {
+    const { id: project, organization } = await projectOf(request, request.params.project, tenants);
+    const account = await tenants.createServiceAccount({ project, name: request.body.name }, actorOf(request));
+    const { record, secret } = await keys.create({ name: account.name, organization, project, serviceAccount: account.id }, actorOf(request));
     const key = { object: 'organization.project.service_account.api_key' as const, id: record.id, name: record.name, created_at: epochSeconds(record.createdAtMs), value: secret };
     return { ...accountObject(account), api_key: key };
   });
 
   const get = { summary: 'Retrieve a service account', tags, params: ItemParams, response: { 200: AccountObject, ...ERRORS } };
-  app.get<Item>(`${path}/:id`, { schema: get }, (request) => accountObject(accountOf(request, tenants)));
+  app.get<Item>(`${path}/:id`, { schema: get }, async (request) => accountObject(await accountOf(request, tenants)));
 
   const remove = { summary: 'Delete a service account and revoke its keys', tags, params: ItemParams, response: { 200: DeletedObject('organization.project.service_account.deleted'), ...ERRORS } };
-  app.delete<Item>(`${path}/:id`, { schema: remove }, (request) => {
-    const { id } = accountOf(request, tenants);
-    tenants.deleteServiceAccount(id, actorOf(request));
+  app.delete<Item>(`${path}/:id`, { schema: remove }, async (request) => {
+    const { id } = await accountOf(request, tenants);
+    await tenants.deleteServiceAccount(id, actorOf(request));
     return { object: 'organization.project.service_account.deleted', id, deleted: true as const };
   });
 }
 
-function keyOf(request: FastifyRequest<Item>, { tenants, keys }: ProjectKeyDeps): ApiKeyRecord {
-  const { id: project } = projectOf(request, request.params.project, tenants);
-  const key = keys.get(request.params.id);
+async function keyOf(request: FastifyRequest<Item>, { tenants, keys }: ProjectKeyDeps): Promise<ApiKeyRecord> {
+  const { id: project } = await projectOf(request, request.params.project, tenants);
+  const key = await keys.get(request.params.id);
   if (key !== null && key.project === project && key.kind === 'live' && key.revokedAtMs === null) return key;
   throw new MeridianError('not_found', { param: 'key_id', message: `There is no key '${request.params.id}' in this project.` });
 }
 
-function accountOf(request: FastifyRequest<Item>, tenants: TenantStore): ServiceAccount {
-  const { id: project } = projectOf(request, request.params.project, tenants);
-  const account = tenants.serviceAccount(request.params.id);
+async function accountOf(request: FastifyRequest<Item>, tenants: TenantStore): Promise<ServiceAccount> {
+  const { id: project } = await projectOf(request, request.params.project, tenants);
+  const account = await tenants.serviceAccount(request.params.id);
   if (account !== null && account.project === project) return account;
   throw new MeridianError('not_found', { param: 'service_account_id', message: `There is no service account '${request.params.id}' in this project.` });
 }

@@ -47,8 +47,8 @@ const LIMIT_ID = 'rl-';
 type InProject = { Params: Static<typeof Params> };
 
 /** The project, of the organization that is looked at. Throws `not_found`: what is another's is not there. */
-export function projectOf(request: FastifyRequest, id: string, tenants: TenantStore): Project {
-  const project = tenants.project(id);
+export async function projectOf(request: FastifyRequest, id: string, tenants: TenantStore): Promise<Project> {
+  const project = await tenants.project(id);
   const tenant = tenantOf(request);
   if (project !== null && (tenant === null || project.organization === tenant)) return project;
   throw new MeridianError('not_found', { param: 'project_id', message: `There is no project '${id}'.` });
@@ -61,32 +61,32 @@ export function projectRoutes(app: FastifyInstance, { tenants, modelNames }: Pro
   const one = { 200: ProjectObject, ...ERRORS };
 
   const list = { summary: 'List projects', tags, querystring: ProjectPage, response: { 200: listSchema(ProjectObject), ...ERRORS } };
-  app.get<{ Querystring: Static<typeof ProjectPage> }>(path, { schema: list }, (request) => {
+  app.get<{ Querystring: Static<typeof ProjectPage> }>(path, { schema: list }, async (request) => {
     const { after, limit = DEFAULT_LIMIT, include_archived: isArchivedToo = false } = request.query;
-    return pageObject(tenants.projects(oneTenantOf(request), { after, limit, isArchivedToo }), projectObject);
+    return pageObject(await tenants.projects(oneTenantOf(request), { after, limit, isArchivedToo }), projectObject);
   });
 
-  app.post<{ Body: Static<typeof ProjectBody> }>(path, { schema: { summary: 'Create a project', tags, body: ProjectBody, response: one } }, (request) =>
-    projectObject(tenants.createProject({ organization: oneTenantOf(request), name: request.body.name }, actorOf(request))),
+  app.post<{ Body: Static<typeof ProjectBody> }>(path, { schema: { summary: 'Create a project', tags, body: ProjectBody, response: one } }, async (request) =>
+    projectObject(await tenants.createProject({ organization: oneTenantOf(request), name: request.body.name }, actorOf(request))),
   );
 
-  app.get<InProject>(`${path}/:project`, { schema: { summary: 'Retrieve a project', tags, params: Params, response: one } }, (request) =>
-    projectObject(projectOf(request, request.params.project, tenants)),
+  app.get<InProject>(`${path}/:project`, { schema: { summary: 'Retrieve a project', tags, params: Params, response: one } }, async (request) =>
+    projectObject(await projectOf(request, request.params.project, tenants)),
   );
 
-  app.post<InProject & { Body: Static<typeof ProjectChange> }>(`${path}/:project`, { schema: { summary: 'Change a project', tags, params: Params, body: ProjectChange, response: one } }, (request) => {
-    const { id } = projectOf(request, request.params.project, tenants);
-    return projectObject(tenants.updateProject(id, request.body, actorOf(request)));
+  app.post<InProject & { Body: Static<typeof ProjectChange> }>(`${path}/:project`, { schema: { summary: 'Change a project', tags, params: Params, body: ProjectChange, response: one } }, async (request) => {
+    const { id } = await projectOf(request, request.params.project, tenants);
+    return projectObject(await tenants.updateProject(id, request.body, actorOf(request)));
   });
 
-  app.post<InProject>(`${path}/:project/archive`, { schema: { summary: 'Archive a project: its keys admit nothing any more', tags, params: Params, response: one } }, (request) => {
-    const { id } = projectOf(request, request.params.project, tenants);
-    return projectObject(tenants.archiveProject(id, actorOf(request)));
+  app.post<InProject>(`${path}/:project/archive`, { schema: { summary: 'Archive a project: its keys admit nothing any more', tags, params: Params, response: one } }, async (request) => {
+    const { id } = await projectOf(request, request.params.project, tenants);
+    return projectObject(await tenants.archiveProject(id, actorOf(request)));
   });
 
   const limits = { summary: 'List the rate limits of a project', tags, params: Params, querystring: Page, response: { 200: listSchema(RateLimitObject), ...ERRORS } };
-  app.get<InProject & { Querystring: PageQuery }>(`${path}/:project/rate_limits`, { schema: limits }, (request) => {
-    const { modelLimits } = projectOf(request, request.params.project, tenants);
+  app.get<InProject & { Querystring: PageQuery }>(`${path}/:project/rate_limits`, { schema: limits }, async (request) => {
+    const { modelLimits } = await projectOf(request, request.params.project, tenants);
     const { after, limit = DEFAULT_LIMIT } = request.query;
     const rest = modelNames.slice(after === undefined ? 0 : modelNames.indexOf(modelOfLimit(after, modelNames, 'after')) + 1);
     const items = rest.slice(0, limit).map((model) => rateLimitObject(model, modelLimits.get(model)));
@@ -94,13 +94,13 @@ export function projectRoutes(app: FastifyInstance, { tenants, modelNames }: Pro
   });
 
   const change = { summary: 'Change a rate limit of a project', tags, params: LimitParams, body: LimitChange, response: { 200: RateLimitObject, ...ERRORS } };
-  app.post<{ Params: Static<typeof LimitParams>; Body: Static<typeof LimitChange> }>(`${path}/:project/rate_limits/:limit`, { schema: change }, (request) => {
-    const { id, modelLimits } = projectOf(request, request.params.project, tenants);
+  app.post<{ Params: Static<typeof LimitParams>; Body: Static<typeof LimitChange> }>(`${path}/:project/rate_limits/:limit`, { schema: change }, async (request) => {
+    const { id, modelLimits } = await projectOf(request, request.params.project, tenants);
     const model = modelOfLimit(request.params.limit, modelNames, 'rate_limit_id');
     const before = modelLimits.get(model) ?? NO_LIMITS;
     const { max_requests_per_1_minute: requests, max_tokens_per_1_minute: tokens } = request.body;
     const after = { ...before, requestsPerMinute: bound(requests, before.requestsPerMinute), tokensPerMinute: bound(tokens, before.tokensPerMinute) };
-    tenants.limitModel(id, model, after, actorOf(request));
+    await tenants.limitModel(id, model, after, actorOf(request));
     return rateLimitObject(model, after);
   });
 }

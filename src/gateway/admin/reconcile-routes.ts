@@ -48,7 +48,7 @@ export function reconcileRoutes(app: FastifyInstance, { ledger, clock, note }: R
   app.post<{ Body: Static<typeof Body> }>('/admin/v1/reconciliations', { schema }, async (request) => {
     const { day, post = false } = request.body;
     const { requests, replicas, differences, corrections } = await ledger.reconcile(day, post, clock.wallMs());
-    if (post) note(request, { type: 'reconciliation.posted', organization: null, resource: day, detail: { corrections: corrections.length } });
+    if (post) await note(request, { type: 'reconciliation.posted', organization: null, resource: day, detail: { corrections: corrections.length } });
     return {
       object: 'reconciliation' as const,
       day,

@@ -70,7 +70,7 @@ function endpointRoutes(app: FastifyInstance, { webhooks, note }: WebhookDeps): 
   app.post<{ Body: Static<typeof NewEndpointBody> }>(path, { schema: create }, async (request, reply) => {
     const { url, organization = null, event_types: types } = request.body;
     const made = await webhooks.create({ url, organization, eventTypes: typesOf(types ?? null) });
-    note(request, { type: 'webhook_endpoint.created', organization, resource: made.endpoint.id, detail: { url } });
+    await note(request, { type: 'webhook_endpoint.created', organization, resource: made.endpoint.id, detail: { url } });
     void reply.status(201);
     return withSecret(made);
   });
@@ -88,14 +88,14 @@ function endpointRoutes(app: FastifyInstance, { webhooks, note }: WebhookDeps): 
   app.post<ById & { Body: Static<typeof EndpointChangeBody> }>(`${path}/:id`, { schema: update }, async (request) => {
     const { url, event_types: types, enabled: isEnabled } = request.body;
     const changed = await webhooks.update(request.params.id, { url, eventTypes: types === undefined ? undefined : typesOf(types), isEnabled });
-    note(request, { type: 'webhook_endpoint.updated', organization: changed.organization, resource: changed.id, detail: request.body });
+    await note(request, { type: 'webhook_endpoint.updated', organization: changed.organization, resource: changed.id, detail: request.body });
     return endpointObject(changed);
   });
 
   const remove = { summary: 'Delete a webhook endpoint', tags, params: Params, response: { 200: DeletedEndpointObject, ...ERRORS } };
   app.delete<ById>(`${path}/:id`, { schema: remove }, async (request) => {
     await webhooks.remove(request.params.id);
-    note(request, { type: 'webhook_endpoint.deleted', organization: null, resource: request.params.id, detail: {} });
+    await note(request, { type: 'webhook_endpoint.deleted', organization: null, resource: request.params.id, detail: {} });
     return { object: 'webhook_endpoint.deleted', id: request.params.id, deleted: true };
   });
 }
@@ -105,7 +105,7 @@ function secretAndTestRoutes(app: FastifyInstance, { webhooks, note }: WebhookDe
   const rotate = { summary: 'Give a webhook endpoint a new secret', tags, params: Params, body: RotateBody, response: { 200: EndpointWithSecretObject, ...ERRORS } };
   app.post<ById & { Body: Static<typeof RotateBody> }>(`${path}/rotate_secret`, { schema: rotate, preValidation: bodyOrNothing }, async (request) => {
     const made = await webhooks.rotateSecret(request.params.id, (request.body.grace_seconds ?? DAY_S) * 1_000);
-    note(request, { type: 'webhook_endpoint.secret_rotated', organization: made.endpoint.organization, resource: made.endpoint.id, detail: {} });
+    await note(request, { type: 'webhook_endpoint.secret_rotated', organization: made.endpoint.organization, resource: made.endpoint.id, detail: {} });
     return withSecret(made);
   });
 

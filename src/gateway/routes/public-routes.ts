@@ -67,7 +67,7 @@ export function publicRoutes(app: FastifyInstance, deps: GatewayDeps): void {
 function balanceRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   const schema = { summary: 'The balance of the organization', tags: ['billing'], operationId: 'user_balance', response: { 200: BalanceObject, ...ERRORS } };
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<object> => {
-    const { organization } = keyOf(request, reply, deps);
+    const { organization } = await keyOf(request, reply, deps);
     return balanceObject(await deps.desk.balance(organization));
   };
   app.get('/user/balance', { schema }, handler);
@@ -84,12 +84,12 @@ function inference(endpoint: Endpoint, deps: GatewayDeps) {
 }
 
 async function listModels(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): Promise<object> {
-  const allowed = modelsOf(request, reply, deps);
+  const allowed = await modelsOf(request, reply, deps);
   return { object: 'list', data: [...deps.models.keys(), ...deps.aliases.keys()].filter(allowed).map(modelObject) };
 }
 
 async function getModel(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): Promise<object> {
-  const allowed = modelsOf(request, reply, deps);
+  const allowed = await modelsOf(request, reply, deps);
   const params = Object(request.params) as Readonly<Record<string, string>>;
   const name = params['model'] ?? params['*'] ?? '';
   if (!(deps.models.has(name) || deps.aliases.has(name)) || !allowed(name)) {
@@ -99,16 +99,16 @@ async function getModel(request: FastifyRequest, reply: FastifyReply, deps: Gate
 }
 
 /** Which models the caller's key may use. */
-function modelsOf(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): (model: string) => boolean {
-  const key = keyOf(request, reply, deps);
+async function modelsOf(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): Promise<(model: string) => boolean> {
+  const key = await keyOf(request, reply, deps);
   return (model) => key.models === null || key.models.includes(model);
 }
 
 /** Whose key it is; the answer gets the headers of every answer. */
-function keyOf(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): ApiKeyRecord {
+async function keyOf(request: FastifyRequest, reply: FastifyReply, deps: GatewayDeps): Promise<ApiKeyRecord> {
   const received = receive('chat.completions', request.headers, NO_BODY, deps.clock);
   const shown = answerHeaders(received, deps);
-  const key = authenticate(request.headers, request.raw.socket.remoteAddress, null, deps);
+  const key = await authenticate(request.headers, request.raw.socket.remoteAddress, null, deps);
   shown.organization = key.organization;
   void reply.headers(shown.read());
   return key;

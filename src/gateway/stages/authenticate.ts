@@ -7,15 +7,15 @@ import type { GatewayDeps } from '../deps.ts';
 const BEARER = /^Bearer +([^\s]+) *$/i;
 
 /**
- * Finds whose request it is. Throws `invalid_api_key`, or `permission_denied` for another organisation's or project's name, from
+ * Finds whose request it is. Rejects with `invalid_api_key`, or `permission_denied` for another organisation's or project's name, from
  * an address that the key may not be used from, and for an endpoint that it has no scope for; null: one that needs none.
  */
-export function authenticate(
+export async function authenticate(
   headers: IncomingHttpHeaders,
   address: string | undefined,
   endpoint: Endpoint | null,
   deps: Pick<GatewayDeps, 'keys' | 'clock'>,
-): ApiKeyRecord {
+): Promise<ApiKeyRecord> {
   const secret = BEARER.exec(headers.authorization ?? '')?.[1];
   if (secret === undefined) {
     throw new MeridianError('invalid_api_key', {
@@ -23,7 +23,8 @@ export function authenticate(
     });
   }
   if (secret.startsWith('mk_admin_')) throw new MeridianError('invalid_api_key', { message: 'This is an admin key; use an API key here.' });
-  const found = deps.keys.authenticate(secret, deps.clock.wallMs());
+  const asked = deps.keys.authenticate(secret, deps.clock.wallMs());
+  const found = asked instanceof Promise ? await asked : asked;
   if (found.kind !== 'ok') throw new MeridianError('invalid_api_key', { message: WHY[found.kind] });
   if (found.key.kind !== 'live') throw new MeridianError('invalid_api_key', { message: 'This is an admin key; use an API key here.' });
   refuseMismatch(headers['openai-organization'], found.key.organization, 'OpenAI-Organization');
