@@ -1,4 +1,4 @@
-import { HedgeBudget, InFlightLimit, RateLimiter, RetryBudget } from './admission/index.ts';
+import { HedgeBudget, InFlightLimit, RetryBudget } from './admission/index.ts';
 import { ExpectedOutput, Router, TokenRatio } from './balancer/index.ts';
 import { PriceDesk } from './billing/index.ts';
 import type { GatewayConfig } from './config/index.ts';
@@ -10,6 +10,8 @@ import {
   modelOptions,
   openEdges,
   openFleet,
+  openLimiter,
+  openMembers,
   openPrices,
   openRecords,
   openTelemetry,
@@ -19,7 +21,7 @@ import {
   type Records,
 } from './wiring/index.ts';
 
-export interface Gateway extends Edges, Pick<Records, 'keys' | 'journal' | 'ledger' | 'feed'>, Pick<GatewayDeps, 'fleet'> {
+export interface Gateway extends Edges, Pick<Records, 'keys' | 'journal' | 'ledger' | 'feed' | 'spending' | 'shared'>, Pick<GatewayDeps, 'fleet'> {
   /** Where nodes dial in; null when the configuration has no fleet listener. */
   readonly fleetUrl: string | null;
   /** Takes nothing new, lets streams finish within the configured time, and stops. */
@@ -36,8 +38,6 @@ export interface GatewayWorld {
 }
 
 const SWEEP_MS = 100;
-/** Keys, projects and organizations whose use of their limits is remembered. */
-const LIMITED_SCOPES_MAX = 100_000;
 /** Keys whose usual length of answer is remembered. */
 const OUTPUT_KEYS_MAX = 100_000;
 
@@ -65,7 +65,9 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   const { metrics, telemetry } = await openTelemetry(config, world, teardown);
   const router = new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng);
   const sweep = teardown.add(new Sweep(clock, SWEEP_MS, log));
-  const { fleet, settlements, fleetUrl, ...nodes } = await openFleet(config, { ...world, prefixes: router.prefixes }, { ...records, audit: records.accounts.audit }, teardown);
+  const { fleet, settlements, fleetUrl, peers, ...nodes } = await openFleet(config, { ...world, prefixes: router.prefixes }, { ...records, audit: records.accounts.audit }, teardown);
+  const gateways = await openMembers({ config, shared: records.shared, fleetUrl, ...world, onPeers: peers }, teardown);
+  const rateLimiter = openLimiter({ config, shared: records.shared, gateways, ...world }, teardown);
   const waitingRoom = new WaitingRoom(config.admission, clock);
   sweep.add((now) => waitingRoom.expire(now));
   const active = new ActiveRequests();
@@ -81,7 +83,8 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     access: new ReplicaAccess(config.dedicated),
     waitingRoom,
     inFlight,
-    rateLimiter: new RateLimiter(LIMITED_SCOPES_MAX),
+    rateLimiter,
+    sessions: records.shared?.redisParts?.sessions ?? null,
     overload,
     active,
     fleet,
@@ -94,7 +97,7 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     routeLog: new RouteLog(config.balancer.explainMax),
     settlements,
     sweep,
-    metrics: gatewayMetrics(metrics, { ...records, fleet, inFlight, waitingRoom, overload }),
+    metrics: gatewayMetrics(metrics, { ...records, shared: { gateways, redis: records.shared?.redisParts?.redis ?? null, decidedAlone: () => rateLimiter.decidedAlone }, fleet, inFlight, waitingRoom, overload }),
     tracing: telemetry.tracing,
     isDraining: () => phase.isDraining,
   };

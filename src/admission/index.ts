@@ -3,6 +3,7 @@ export { FairQueue, type FairRequest } from './fair-queue.ts';
 export { InFlightLimit, type InFlightPermit } from './in-flight-limit.ts';
 export { Overload, type OverloadOptions } from './overload.ts';
 export { HedgeBudget } from './hedge-budget.ts';
-export { RateLimiter, type LimitAnswer, type LimitedScope, type LimitName, type LimitStanding, type LimitView, type RatePermit } from './rate-limiter.ts';
+export { hasLimit, type LimitAnswer, type LimitedScope, type Limiter, type LimitName, type LimitStanding, type LimitView, type RatePermit } from './limiter.ts';
+export { RateLimiter } from './rate-limiter.ts';
 export { RetryBudget } from './retry-budget.ts';
 export type { TokenCost } from './service-shares.ts';

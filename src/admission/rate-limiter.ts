@@ -1,29 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import { MeridianError, MINUTE_MS, type RateLimits } from '../core/index.ts';
+import { MeridianError, MINUTE_MS } from '../core/index.ts';
+import { hasLimit, type LimitAnswer, type LimitedScope, type Limiter, type LimitName, type LimitStanding, type LimitView, type RatePermit } from './limiter.ts';
 import { MinuteWindow } from './minute-window.ts';
-
-/** Something whose requests are limited together. */
-export interface LimitedScope {
-  readonly kind: 'key' | 'project' | 'project model' | 'organization';
-  /** Unique among scopes of all kinds. */
-  readonly id: string;
-  readonly limits: RateLimits;
-}
-
-export type LimitName = 'requests' | 'tokens' | 'concurrent';
-
-export type LimitAnswer =
-  | { readonly kind: 'entered'; readonly permit: RatePermit }
-  | { readonly kind: 'refused'; readonly scope: LimitedScope; readonly limit: LimitName; readonly max: number; readonly used: number; readonly retryAfterMs: number; readonly view: LimitView };
-
-/** How a limit stands: the scope with the smallest share left. */
-export interface LimitStanding {
-  readonly max: number;
-  /** 0 or more. */
-  readonly remaining: number;
-  /** Milliseconds until nothing of it is used. */
-  readonly resetMs: number;
-}
 
 interface ScopeState {
   readonly requests: MinuteWindow;
@@ -43,11 +21,10 @@ interface Entered extends Watched {
 const CONCURRENT_RETRY_MS = 1_000;
 
 /**
- * Requests and tokens per minute, and requests at once, of scopes that a request belongs to together. A window slides: within any
- * minute no more requests enter than the limit, and no more tokens than the limit and what the requests under way used beyond
- * what was expected of them. All scopes are looked at before any counts.
+ * Limits of the only gateway there is, in memory. A window slides: within any minute no more requests enter than the limit, and no
+ * more tokens than the limit and what the requests under way used beyond what was expected of them.
  */
-export class RateLimiter {
+export class RateLimiter implements Limiter {
   readonly #states: LRUCache<string, ScopeState>;
 
   /** `scopesMax`: scopes whose use is remembered, the ones last used. */
@@ -55,20 +32,22 @@ export class RateLimiter {
     this.#states = new LRUCache({ max: scopesMax });
   }
 
-  /** Scopes without a limit cost nothing. `tokens`: what the request is expected to use. */
   enter(scopes: readonly LimitedScope[], tokens: number, now: number): LimitAnswer {
-    const limited = scopes.filter(({ limits }) => limits.requestsPerMinute !== null || limits.tokensPerMinute !== null || limits.concurrentRequests !== null);
-    const states = limited.map((scope) => ({ scope, state: this.#stateOf(scope.id) }));
+    const states = this.#watched(scopes);
     for (const { scope, state } of states) {
       const refusal = refusalOf(scope, state, tokens, now);
-      if (refusal !== null) return { kind: 'refused', scope, ...refusal, view: new LimitView(states) };
+      if (refusal !== null) return { kind: 'refused', scope, ...refusal, view: new MemoryView(states) };
     }
-    const entered = states.map(({ scope, state }): Entered => {
-      state.concurrent += 1;
-      state.requests.add(1, now);
-      return { scope, state, place: state.tokens.add(tokens, now) };
-    });
-    return { kind: 'entered', permit: new RatePermit(entered, tokens) };
+    return { kind: 'entered', permit: count(states, tokens, now) };
+  }
+
+  /** Counts a request that was let in by others, whatever the limits say. */
+  count(scopes: readonly LimitedScope[], tokens: number, now: number): RatePermit {
+    return count(this.#watched(scopes), tokens, now);
+  }
+
+  #watched(scopes: readonly LimitedScope[]): Watched[] {
+    return scopes.filter(hasLimit).map((scope) => ({ scope, state: this.#stateOf(scope.id) }));
   }
 
   #stateOf(id: string): ScopeState {
@@ -80,15 +59,22 @@ export class RateLimiter {
   }
 }
 
-/** The limits of a request, and how they stand. */
-export class LimitView {
+function count(states: readonly Watched[], tokens: number, now: number): RatePermit {
+  const entered = states.map(({ scope, state }): Entered => {
+    state.concurrent += 1;
+    state.requests.add(1, now);
+    return { scope, state, place: state.tokens.add(tokens, now) };
+  });
+  return new MemoryPermit(entered, tokens);
+}
+
+class MemoryView implements LimitView {
   readonly #watched: readonly Watched[];
 
   constructor(watched: readonly Watched[]) {
     this.#watched = watched;
   }
 
-  /** How the tightest limit stands; null without one. */
   standing(limit: 'requests' | 'tokens', now: number): LimitStanding | null {
     let tightest: LimitStanding | null = null;
     for (const { scope, state } of this.#watched) {
@@ -102,8 +88,8 @@ export class LimitView {
   }
 }
 
-/** A request that was let in. Its tokens are corrected once, and it leaves once. */
-export class RatePermit {
+/** Its tokens are corrected once, and it leaves once. */
+export class MemoryPermit implements RatePermit {
   readonly view: LimitView;
   readonly #entered: readonly Entered[];
   readonly #expected: number;
@@ -111,19 +97,17 @@ export class RatePermit {
   #isReleased = false;
 
   constructor(entered: readonly Entered[], expected: number) {
-    this.view = new LimitView(entered);
+    this.view = new MemoryView(entered);
     this.#entered = entered;
     this.#expected = expected;
   }
 
-  /** Puts what was used in the place of what was expected. Throws when that was done before. */
   settle(used: number, now: number): void {
     if (this.#isSettled) throw new MeridianError('internal_error', { message: 'The tokens of a request were counted twice.' });
     this.#isSettled = true;
     for (const { state, place } of this.#entered) state.tokens.correct(place, used - this.#expected, now);
   }
 
-  /** The request is over; one that was not settled used nothing. Throws when it was released before. */
   release(now: number): void {
     if (this.#isReleased) throw new MeridianError('internal_error', { message: 'A rate permit was released twice.' });
     this.#isReleased = true;

@@ -40,6 +40,13 @@ export interface Route extends Ranking<Replica> {
   readonly waitMs: number;
 }
 
+/** Which replica has a session, as several gateways know it. */
+export interface SharedSessions {
+  /** Id of the replica; null when nobody knows. Never rejects. */
+  placeOf(session: string): Promise<string | null>;
+  note(session: string, replica: string): void;
+}
+
 /** Chooses replicas: knows their caches, remembers sessions, and learns from how attempts went. */
 export class Router {
   readonly prefixes: PrefixIndex;
@@ -55,6 +62,16 @@ export class Router {
     this.#rng = rng;
     this.prefixes = new PrefixIndex(options.prefixBlocksMax);
     this.#sessions = new LRUCache({ max: options.sessionsMax });
+  }
+
+  /** Whether this gateway has sent the session somewhere. */
+  knowsSession(session: string): boolean {
+    return this.#sessions.has(session);
+  }
+
+  /** Another gateway has sent the session to this replica. */
+  learnSession(session: string, replica: string): void {
+    this.#sessions.set(session, replica);
   }
 
   /** Ranks the replicas that may serve the request. */

@@ -1,6 +1,6 @@
 import type { KeyStore } from '../accounts/index.ts';
-import type { HedgeBudget, InFlightLimit, Overload, RateLimiter, RetryBudget } from '../admission/index.ts';
-import type { ExpectedOutput, Router, TokenRatio } from '../balancer/index.ts';
+import type { HedgeBudget, InFlightLimit, Limiter, Overload, RetryBudget } from '../admission/index.ts';
+import type { ExpectedOutput, Router, SharedSessions, TokenRatio } from '../balancer/index.ts';
 import type { AnswerStore, BillingDesk, CurrentPrices, Journal, Spending } from '../billing/index.ts';
 import type { Clock, Logger, Rng, Tracing } from '../core/index.ts';
 import type { Fleet, Patience } from '../health/index.ts';
@@ -28,11 +28,13 @@ export interface GatewayDeps {
   /** Hex salt that keeps an organisation's KV cache its own. */
   readonly cacheSalt: (organization: string) => string;
   readonly inFlight: InFlightLimit;
-  readonly rateLimiter: RateLimiter;
+  readonly rateLimiter: Limiter;
   readonly overload: Overload;
   readonly active: ActiveRequests;
   readonly fleet: Fleet;
   readonly router: Router;
+  /** Where sessions are that this gateway has not seen; null for a gateway alone. */
+  readonly sessions: SharedSessions | null;
   readonly tokenRatio: TokenRatio;
   readonly expectedOutput: ExpectedOutput;
   readonly patience: Patience;

@@ -19,6 +19,16 @@ export interface GatewayMetrics {
   continued(outcome: 'resumed' | 'over' | 'failed' | 'impossible'): void;
 }
 
+/** How it stands with what gateways share. */
+export interface SharedGauges {
+  /** Gateways that are there, as far as is known. */
+  readonly gateways: () => number;
+  /** Null for a gateway alone. */
+  readonly redis: { readonly isUp: boolean; readonly failures: number } | null;
+  /** Requests whose limits this gateway judged by its share. */
+  readonly decidedAlone: () => number;
+}
+
 /** GenAI semantic conventions' buckets, in seconds. */
 const DURATION_BOUNDS_S = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84];
 const TTFT_BOUNDS_S = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
@@ -27,7 +37,7 @@ const TPOT_BOUNDS_S = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 
 /** Registers the gateway's metrics; gauges are read from `fleet` and `inFlight` at each scrape. */
 export function gatewayMetrics(
   metrics: Metrics,
-  read: { readonly fleet: Fleet; readonly inFlight: Pick<InFlightLimit, 'inFlight'>; readonly waitingRoom: Pick<WaitingRoom, 'waiting'>; readonly overload: Pick<Overload, 'level' | 'delayMs'>; readonly journal: Pick<Journal, 'healthy'>; readonly feed: Pick<LedgerFeed, 'isBehind'> },
+  read: { readonly fleet: Fleet; readonly inFlight: Pick<InFlightLimit, 'inFlight'>; readonly waitingRoom: Pick<WaitingRoom, 'waiting'>; readonly overload: Pick<Overload, 'level' | 'delayMs'>; readonly journal: Pick<Journal, 'healthy'>; readonly feed: Pick<LedgerFeed, 'isBehind'>; readonly shared: SharedGauges },
 ): GatewayMetrics {
   const byModel = ['gen_ai.request.model', 'gen_ai.operation.name'] as const;
   const duration = metrics.histogram('gen_ai.server.request.duration', {
@@ -138,6 +148,10 @@ function registerGauges(metrics: Metrics, read: Parameters<typeof gatewayMetrics
   metrics.gauge('meridian.overload.delay', { help: 'How late timers of the process fire.', unit: 's' }, (set) => set({}, read.overload.delayMs / 1_000));
   metrics.gauge('meridian.journal.healthy', { help: '1 while usage can be recorded; new requests are refused otherwise.', unit: '{journal}' }, (set) => set({}, read.journal.healthy ? 1 : 0));
   metrics.gauge('meridian.ledger.behind', { help: '1 while the ledger does not take what the journal has.', unit: '{ledger}' }, (set) => set({}, read.feed.isBehind ? 1 : 0));
+  metrics.gauge('meridian.gateways', { help: 'Gateways that are there, as far as this one knows.', unit: '{gateway}' }, (set) => set({}, read.shared.gateways()));
+  metrics.gauge('meridian.redis.up', { help: '1 while Redis answers, or there is none to ask.', unit: '{redis}' }, (set) => set({}, read.shared.redis?.isUp === false ? 0 : 1));
+  metrics.gauge('meridian.redis.failures', { help: 'Commands to Redis that failed or had no answer in time, since the start.', unit: '{command}' }, (set) => set({}, read.shared.redis?.failures ?? 0));
+  metrics.gauge('meridian.limits.decided_alone', { help: "Requests whose limits were judged by this gateway's share because Redis was away, since the start.", unit: '{request}' }, (set) => set({}, read.shared.decidedAlone()));
   metrics.gauge('meridian.waiting', { help: 'Requests that wait at the edge for a replica with room.', unit: '{request}', labels: ['gen_ai.request.model'] }, (set) => {
     for (const [model, count] of read.waitingRoom.waiting()) set({ 'gen_ai.request.model': model }, count);
   });

@@ -10,11 +10,12 @@ type LimitDeps = Pick<GatewayDeps, 'rateLimiter' | 'expectedOutput' | 'clock' | 
 
 /**
  * Counts the request against the limits of its key, project and organization: with its prompt as it is estimated, and its answer
- * at its bound, or where it has none at the length that is expected. Throws `rate_limit_exceeded`.
+ * at its bound, or where it has none at the length that is expected. Rejects with `rate_limit_exceeded`.
  */
-export function limitRate(ask: Ask, key: ApiKeyRecord, shown: AnswerHeaders, { rateLimiter, expectedOutput, clock, metrics }: LimitDeps): RatePermit {
+export async function limitRate(ask: Ask, key: ApiKeyRecord, shown: AnswerHeaders, { rateLimiter, expectedOutput, clock, metrics }: LimitDeps): Promise<RatePermit> {
   const answerTokens = ask.outputTokensMax ?? Math.ceil(expectedOutput.estimate(key.id, ask.model, null));
-  const answer = rateLimiter.enter(scopesOf(key, ask.model), ask.promptTokensEstimate + ask.answersMax * answerTokens, clock.now());
+  const asked = rateLimiter.enter(scopesOf(key, ask.model), ask.promptTokensEstimate + ask.answersMax * answerTokens, clock.now());
+  const answer = asked instanceof Promise ? await asked : asked;
   shown.limits = answer.kind === 'entered' ? answer.permit.view : answer.view;
   if (answer.kind === 'entered') return answer.permit;
   metrics.limited(answer.scope.kind, answer.limit);

@@ -84,6 +84,7 @@ function dispatch(context: RequestContext, placement: Placement, { route, candid
     stream,
   );
   const routed = deps.router.sent(placement, candidate, replica.upstream.lastDispatch, now);
+  if (placement.session !== null) deps.sessions?.note(placement.session, replica.identity.id);
   context.route.attempts.push(loggedAttempt(id, replica, route, context.continued?.resume ?? null));
   return new OpenAttempt({ id, routed, stream, resumedTokens: context.continued?.resume.tokens ?? 0 }, permit, now);
 }

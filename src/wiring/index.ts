@@ -1,5 +1,7 @@
 export { gatewayOptions, modelOptions } from './gateway-options.ts';
 export { openEdges, type Edges } from './open-edges.ts';
+export { openLimiter } from './open-limiter.ts';
+export { openMembers } from './open-members.ts';
 export { openFleet } from './open-fleet.ts';
 export { openPrices } from './open-prices.ts';
 export { openRecords, type Records } from './open-records.ts';

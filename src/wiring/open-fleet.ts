@@ -24,6 +24,8 @@ interface OpenFleet {
   /** Cuts the links of a node. */
   readonly cut: NodeLinks['cut'];
   readonly joining: Joining | null;
+  /** Which other gateways nodes are told of. */
+  readonly peers: NodeLinks['peers'];
 }
 
 /** What it is written down by. */
@@ -45,7 +47,7 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
   });
   for (const replica of config.replicas) fleet.add(agentless(replica, config, world, teardown));
   const listener = config.listen.fleet;
-  if (listener === undefined) return { fleet, settlements, fleetUrl: null, operate: () => false, cut: () => {}, joining: null };
+  if (listener === undefined) return { fleet, settlements, fleetUrl: null, operate: () => false, cut: () => {}, peers: () => {}, joining: null };
   const { id } = config.gateway;
   const { server, joining, admit, renew } = await fleetMembers(listener, id, { ...world, audit, path: nodesPath }, teardown);
   const links = new NodeLinks(
@@ -70,7 +72,7 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
   });
   const isEncrypted = listener.tls !== undefined || joining !== null;
   const fleetUrl = `${await listen(server, listener, 'listen.fleet', isEncrypted ? 'wss' : 'ws')}${LINK_PATH}`;
-  return { fleet, settlements, fleetUrl, joining, operate: (node, operation) => links.operate(node, operation), cut: (node, why) => links.cut(node, why) };
+  return { fleet, settlements, fleetUrl, joining, operate: (node, operation) => links.operate(node, operation), cut: (node, why) => links.cut(node, why), peers: (gateways) => links.peers(gateways) };
 }
 
 function agentless(

@@ -1,5 +1,6 @@
 import { LocalSpending, PostgresAllowances, SharedSpending, type Budget, type LedgerService, type Spending } from '../billing/index.ts';
 import type { Clock, Logger } from '../core/index.ts';
+import { recallFrom } from './open-redis-parts.ts';
 import type { Shared } from './open-shared.ts';
 import type { Teardown } from './teardown.ts';
 
@@ -23,7 +24,7 @@ export async function openSpending(at: SpendingAt, teardown: Teardown): Promise<
   return spending;
 }
 
-async function openSharedSpending(at: SpendingAt, { db, sharing, changes }: Shared, teardown: Teardown): Promise<SharedSpending> {
+async function openSharedSpending(at: SpendingAt, { db, sharing, changes, redisParts }: Shared, teardown: Teardown): Promise<SharedSpending> {
   const { ledger, source, clock, log } = at;
   const { allowanceMs, beatMs } = sharing;
   const allowances = teardown.add(await PostgresAllowances.open({ db, source, allowanceMs, clock, log }));
@@ -33,9 +34,10 @@ async function openSharedSpending(at: SpendingAt, { db, sharing, changes }: Shar
     allowanceMs,
     clock,
     log,
-    onShort: (pot) => void pot,
+    onShort: (pot) => recallFrom(redisParts, pot),
     onSpent: (budget) => void tellReached(at, budget),
   });
+  redisParts?.onRecall((pot) => void spending.recall(pot).catch((error: unknown) => log.warn({ pot, error: String(error) }, 'what another gateway needs of a budget could not be given back')));
   changes.on('spending', async () => spending.renew(await ledger.spendingTerms()));
   teardown.add({ close: clock.every(beatMs, () => void spending.beat().catch((error: unknown) => log.warn({ error: String(error) }, 'nobody hears that this gateway is there: PostgreSQL does not answer'))) });
   return spending;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { LocalSpending, type AttemptRecord, type UsageRecord } from '../../src/billing/index.ts';
-import { RatePermit } from '../../src/admission/rate-limiter.ts';
+import { MemoryPermit } from '../../src/admission/rate-limiter.ts';
 import { Hold } from '../../src/billing/holds/hold.ts';
 import { MeridianError, sumOf } from '../../src/core/index.ts';
 import type { RequestContext } from '../../src/gateway/context.ts';
@@ -40,7 +40,7 @@ function context(attempts: AttemptRecord[]): RequestContext {
   const part = {
     request: { id: 'req_1', endpoint: 'chat.completions', headers: {}, body: Buffer.alloc(0), startedMs: 0, admittedAtMs: 0 },
     key: { id: 'key_1', organization: 'o', project: 'p' },
-    admission: { price: null, rate: new RatePermit([], 0), hold: new Hold(sumOf([]), 0, []) },
+    admission: { price: null, rate: new MemoryPermit([], 0), hold: new Hold(sumOf([]), 0, []) },
     ask: { model: 'm', streamed: true },
     reply: { isCommitted: false, isGone: false },
     attempts,

@@ -33,7 +33,7 @@ export async function admit(request: ReceivedRequest, key: ApiKeyRecord, ask: As
     for (const giveBack of held.splice(0)) giveBack();
   };
   try {
-    const rate = limitRate(ask, key, shown, deps);
+    const rate = await limitRate(ask, key, shown, deps);
     held.push(() => rate.release(deps.clock.now()));
     const { hold, ask: affordable } = await placeHold(ask, key, request, price, deps);
     shown.outputTokensMax = affordable === ask ? null : affordable.outputTokensMax;

@@ -22,6 +22,7 @@ export interface Plan {
  */
 export async function plan(ask: Ask, key: ApiKeyRecord, reply: Pick<ClientReply, 'onGone'>, deps: GatewayDeps): Promise<Plan> {
   const placement = placementOf(ask, key, deps);
+  await learnSession(placement, deps);
   let isFirstLook = true;
   const { found, heldMs } = await deps.waitingRoom.enter({
     model: ask.model,
@@ -38,6 +39,13 @@ export async function plan(ask: Ask, key: ApiKeyRecord, reply: Pick<ClientReply,
     onGone: (listener) => reply.onGone(listener),
   });
   return { placement, route: found, heldMs };
+}
+
+/** A session that comes to this gateway for the first time may have a replica that another one sent it to. */
+async function learnSession({ session }: Placement, { sessions, router }: Pick<GatewayDeps, 'sessions' | 'router'>): Promise<void> {
+  if (sessions === null || session === null || router.knowsSession(session)) return;
+  const replica = await sessions.placeOf(session);
+  if (replica !== null) router.learnSession(session, replica);
 }
 
 function placementOf(ask: Ask, key: ApiKeyRecord, { expectedOutput, tokenRatio }: GatewayDeps): Placement {

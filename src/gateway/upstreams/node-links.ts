@@ -28,8 +28,10 @@ export interface NodeLinksOptions {
   readonly health: ReplicaHealthOptions;
   readonly pace: PacePrior;
   /** Told to each node: who this gateway is, and which others there are. */
-  readonly members: Omit<MembersMessage, 'type'>;
+  readonly members: Members;
 }
+
+type Members = Omit<MembersMessage, 'type'>;
 
 interface NodeLinksDeps {
   readonly clock: Clock;
@@ -64,10 +66,12 @@ export class NodeLinks {
   readonly #nodes = new Map<string, LinkedNode>();
   readonly #all = new Set<LinkedNode>();
   readonly #stop: () => void;
+  #members: Members;
 
   constructor(server: Server, options: NodeLinksOptions, deps: NodeLinksDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#members = options.members;
     this.#stop = acceptLinks(server, options, (socket, bearer, address) => this.#accept(socket, bearer, address));
   }
 
@@ -77,6 +81,12 @@ export class NodeLinks {
     if (linked === undefined) return false;
     linked.link.send({ type: operation });
     return true;
+  }
+
+  /** Which other gateways there are has changed: every linked node is told, and dials those it does not know. */
+  peers(gateways: Members['gateways']): void {
+    this.#members = { ...this.#members, gateways };
+    for (const { link } of this.#nodes.values()) link.send({ type: 'members', ...this.#members });
   }
 
   /** Cuts the links of a node that may not be linked any more. */
@@ -189,7 +199,7 @@ export class NodeLinks {
       node.replicas.set(id, replica);
       fleet.add(replica);
     }
-    link.send({ type: 'members', ...this.#options.members });
+    link.send({ type: 'members', ...this.#members });
     log.info({ node: hello.node, region: hello.region, models: hello.models, epoch: hello.epoch }, 'node is linked');
   }
 
