@@ -21,7 +21,7 @@ import {
   type Records,
 } from './wiring/index.ts';
 
-export interface Gateway extends Edges, Pick<Records, 'keys' | 'journal' | 'ledger' | 'feed' | 'spending' | 'shared'>, Pick<GatewayDeps, 'fleet'> {
+export interface Gateway extends Edges, Pick<Records, 'keys' | 'journal' | 'ledger' | 'feed' | 'spending' | 'shared'>, Pick<GatewayDeps, 'fleet' | 'prices'> {
   /** Where nodes dial in; null when the configuration has no fleet listener. */
   readonly fleetUrl: string | null;
   /** Takes nothing new, lets streams finish within the configured time, and stops. */
@@ -57,11 +57,12 @@ export async function startGateway(config: GatewayConfig, world: GatewayWorld): 
 
 async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teardown): Promise<Gateway> {
   const { clock, log } = world;
-  const phase = { isLeaving: false, isDraining: false };
+  const phase = { isLeaving: false, isParting: false, isDraining: false };
   const { prices, rows } = openPrices(config, clock);
   const records = await openRecords(config, world, teardown);
   const priceDesk = new PriceDesk({ rows, prices, ledger: records.ledger, clock });
   await priceDesk.load();
+  records.shared?.changes.on('prices', () => priceDesk.load());
   const { metrics, telemetry } = await openTelemetry(config, world, teardown);
   const router = new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng);
   const sweep = teardown.add(new Sweep(clock, SWEEP_MS, log));
@@ -99,19 +100,28 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     sweep,
     metrics: gatewayMetrics(metrics, { ...records, shared: { gateways, redis: records.shared?.redisParts?.redis ?? null, decidedAlone: () => rateLimiter.decidedAlone }, fleet, inFlight, waitingRoom, overload }),
     tracing: telemetry.tracing,
+    isParting: () => phase.isParting || phase.isDraining,
     isDraining: () => phase.isDraining,
   };
   const stopCheckpoints = clock.every(config.journal.checkpointMs, () => records.journal.checkpoint(active.checkpoints(clock.now())));
   teardown.add({ close: stopCheckpoints });
   const edges = await openEdges(config, deps, { ...records, priceDesk, ...nodes, scrape: () => telemetry.scrape(), isLeaving: () => phase.isLeaving }, teardown);
+  /** Others at the same port take new connections from now on; those there are here end with their next answer. */
+  async function part(): Promise<void> {
+    phase.isParting = true;
+    edges.stopListening();
+    await wait(clock, config.drain.readinessMs);
+  }
   return {
     ...edges,
     ...records,
+    prices,
     fleet,
     fleetUrl,
     async drain() {
       phase.isLeaving = true;
       await wait(clock, config.drain.readinessMs);
+      if (config.listen.public.reusePort) await part();
       phase.isDraining = true;
       log.info({ inFlight: inFlight.inFlight }, 'no new requests are taken; waiting for those under way');
       await idle(deps, config.drain.streamsMs);

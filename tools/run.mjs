@@ -9,7 +9,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR = 26;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 /** One Ctrl-C arrives twice, from the terminal and through npm; the second within this time is the same one. */
 const SAME_SIGNAL_MS = 500;
 const ORPHAN_CHECK_MS = 500;

@@ -7,6 +7,8 @@ import { cannotListen } from '../core/index.ts';
 export interface ListenAt {
   readonly host: string;
   readonly port: number;
+  /** Several processes may listen there at once. */
+  readonly reusePort?: boolean;
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string } | undefined;
 }
 
@@ -14,11 +16,16 @@ export interface ListenAt {
 export function listen(server: Server, at: ListenAt, path: string, scheme: 'http' | 'https' | 'ws' | 'wss'): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(cannotListen(error, path)));
-    server.listen(at.port, at.host, () => {
+    server.listen({ port: at.port, host: at.host, reusePort: at.reusePort ?? false }, () => {
       const { port } = server.address() as AddressInfo;
-      resolve(`${scheme}://${urlHost(at.host)}:${port}`);
+      resolve(urlOf(at, port, scheme));
     });
   });
+}
+
+/** The URL of a listener at `port`, for a client on this machine. */
+export function urlOf({ host }: ListenAt, port: number, scheme: 'http' | 'https' | 'ws' | 'wss'): string {
+  return `${scheme}://${urlHost(host)}:${port}`;
 }
 
 /** The TLS settings of a listener, from its files; null for a plain one. With a client CA, only its clients are let in. */

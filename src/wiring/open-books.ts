@@ -2,6 +2,7 @@ import { BillingDesk, chargeOf, chargeTotal, InvoiceDesk, LedgerFeed, openLedger
 import type { GatewayConfig } from '../config/index.ts';
 import { InTurn, type Clock, type Logger } from '../core/index.ts';
 import type { Shared } from './open-shared.ts';
+import { dropOldEvents } from './drop-old-events.ts';
 import { openSpending } from './open-spending.ts';
 import type { Teardown } from './teardown.ts';
 
@@ -36,12 +37,15 @@ export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: C
   let onBooked: (booked: NewlyBooked) => void = () => {};
   const ledger = teardown.add(await openLedger({ database, journalPath, source, sealKey, onBooked: (booked) => onBooked(booked) }));
   await ledger.ship(clock.wallMs());
-  const spending = await openSpending({ ledger, source, shared, clock, log }, teardown);
+  let isAllBooked: () => boolean = () => false;
+  const spending = await openSpending({ ledger, source, shared, isAllBooked: () => isAllBooked(), clock, log }, teardown);
   onBooked = ({ requests, corrections, takenOff }) => {
     const differences = corrections.map(({ meter, atMs, usage }) => ({ payer: meter, admittedAtMs: atMs, difference: chargeTotal(chargeOf(usage, meter.price)) }));
     spending.booked({ requests, corrections: differences, takenOff });
   };
   const feed = teardown.add(new LedgerFeed({ ledger, journal, clock, log, everyMs: SHIP_MS }));
+  isAllBooked = () => !feed.isBehind;
+  if (shared !== null) dropOldEvents(ledger, shared, { clock, log }, teardown);
   const turns = new InTurn();
   const desk = new BillingDesk({ ledger, spending, feed, clock, turns });
   const invoices = new InvoiceDesk({ ledger, spending, feed, clock, turns, terms: async () => invoiceTerms(billing, await projectNames()) });

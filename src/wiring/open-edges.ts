@@ -1,7 +1,8 @@
+import { Server as NetServer } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayConfig } from '../config/index.ts';
 import { adminRoutes, createEdge, openapiDocument, parseBody, publicRoutes, type AdminDeps, type GatewayDeps } from '../gateway/index.ts';
-import { listen, tlsOf, type ListenAt } from './listener.ts';
+import { listen, tlsOf, urlOf, type ListenAt } from './listener.ts';
 import type { Teardown } from './teardown.ts';
 
 /** Where clients and operators reach the gateway. */
@@ -9,6 +10,10 @@ export interface Edges {
   /** Base URL for OpenAI's SDKs, with `/v1`. */
   readonly publicUrl: string;
   readonly adminUrl: string;
+  /** Begins to take clients' connections, where that was put off: at a port that several processes share, only one that can serve does. */
+  listen(): Promise<void>;
+  /** Takes no new connections of clients; those there are go on. */
+  stopListening(): void;
 }
 
 type AdminParts = Pick<AdminDeps, 'accounts' | 'keys' | 'ledger' | 'feed' | 'desk' | 'invoices' | 'priceDesk' | 'webhooks' | 'operate' | 'cut' | 'joining' | 'scrape'> & { readonly isLeaving: () => boolean };
@@ -35,8 +40,10 @@ export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin:
   closeAtEnd(adminApp, teardown);
   closeAtEnd(publicApp, teardown);
   const adminUrl = await listen(adminApp.server, config.listen.admin, 'listen.admin', schemeOf(config.listen.admin));
-  const publicUrl = await listen(publicApp.server, config.listen.public, 'listen.public', schemeOf(config.listen.public));
-  return { publicUrl: `${publicUrl}/v1`, adminUrl };
+  const { public: at } = config.listen;
+  const listenPublic = (): Promise<string> => listen(publicApp.server, at, 'listen.public', schemeOf(at));
+  const publicUrl = at.reusePort ? urlOf(at, at.port, schemeOf(at)) : await listenPublic();
+  return { publicUrl: `${publicUrl}/v1`, adminUrl, listen: async () => void (at.reusePort && (await listenPublic())), stopListening: () => void NetServer.prototype.close.call(publicApp.server) };
 }
 
 function edge(config: GatewayConfig, at: ListenAt, deps: GatewayDeps, readBody: (body: Buffer) => unknown): Promise<FastifyInstance> {

@@ -11,6 +11,8 @@ interface SpendingAt {
   /** Name of the journal in the ledger. */
   readonly source: string;
   readonly shared: Shared | null;
+  /** The books have all that was charged here. */
+  readonly isAllBooked: () => boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -25,9 +27,9 @@ export async function openSpending(at: SpendingAt, teardown: Teardown): Promise<
 }
 
 async function openSharedSpending(at: SpendingAt, { db, sharing, changes, redisParts }: Shared, teardown: Teardown): Promise<SharedSpending> {
-  const { ledger, source, clock, log } = at;
+  const { ledger, source, isAllBooked, clock, log } = at;
   const { allowanceMs, beatMs } = sharing;
-  const allowances = teardown.add(await PostgresAllowances.open({ db, source, allowanceMs, clock, log }));
+  const allowances = teardown.add(await PostgresAllowances.open({ db, source, allowanceMs, isAllBooked, clock, log }));
   const spending = new SharedSpending({
     allowances,
     terms: await ledger.spendingTerms(),

@@ -103,7 +103,7 @@ export function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] 
     dataDir,
     models: { [MODEL]: { contextTokens: 163_840, outputTokensMax: 32_768, bytesPerToken: 4, free: false } },
     replicas,
-    listen: { public: listen, admin: listen, fleet: { ...listen, token: FLEET_TOKEN, peers: [] } },
+    listen: { public: { ...listen, reusePort: false }, admin: listen, fleet: { ...listen, token: FLEET_TOKEN, peers: [] } },
     drain: { readinessMs: 0, streamsMs: 5_000 },
     // Many failures on purpose, and few requests between them.
     retries: { ...gatewayDefaults().retries, budgetReserve: 10_000 },

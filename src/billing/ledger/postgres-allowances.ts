@@ -13,6 +13,8 @@ export interface PostgresAllowancesOptions {
   readonly source: string;
   /** How long a gateway goes on by itself unheard, which is as long again as it has to end what it began. */
   readonly allowanceMs: number;
+  /** The books have all that was charged here. */
+  readonly isAllBooked: () => boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -77,9 +79,10 @@ export class PostgresAllowances implements Allowances {
     }
   }
 
-  /** Gives everything back: no request is under way any more, and the books have all that was charged. */
+  /** Gives everything back, now that no request is under way any more; what was charged and is not in the books stays set aside until it is. */
   async close(): Promise<void> {
     this.#moves.shutdown();
+    if (!this.#options.isAllBooked()) return;
     await releaseHolder(this.#db, this.#options.source).catch((error: unknown) =>
       this.#options.log.warn({ error: String(error) }, 'what this gateway had set aside of budgets could not be given back; its next start does it'),
     );

@@ -1,0 +1,53 @@
+import { mkdirSync } from 'node:fs';
+import { startGateway } from '../app.ts';
+import { loadGatewayConfig } from '../config/index.ts';
+import { systemClock, systemRng, wait } from '../core/index.ts';
+import { jsonLog } from '../telemetry/index.ts';
+import { untilStopped } from './until-stopped.ts';
+import { workerConfig } from './worker-config.ts';
+import type { WorkerReport } from './worker-process.ts';
+
+const STOP_MS = 10_000;
+const READY_STEP_MS = 100;
+/** After so long it listens all the same: there may be no node yet. */
+const UNREADY_MS = 10_000;
+
+/** The program of one worker: a gateway, which tells the process that started it how it fares. */
+async function main(path: string, slot: number): Promise<number> {
+  const report = (what: WorkerReport): void => void process.send?.(what);
+  // The parent is gone without having said so: streams still get their time.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  const whole = loadGatewayConfig(path, process.env);
+  mkdirSync(whole.dataDir, { recursive: true, mode: 0o700 });
+  const config = workerConfig(whole, slot);
+  const log = jsonLog({ level: config.telemetry.logLevel, clock: systemClock, stream: process.stdout });
+  try {
+    const gateway = await startGateway(config, { clock: systemClock, rng: systemRng(), log });
+    const { publicUrl, adminUrl, fleetUrl } = gateway;
+    const ready = saysReady(adminUrl);
+    // At a port that others listen at too, one that cannot serve yet would only turn clients away.
+    await Promise.race([ready, wait(systemClock, UNREADY_MS)]);
+    await gateway.listen();
+    report({ kind: 'up', publicUrl, adminUrl, fleetUrl });
+    void ready.then(() => report({ kind: 'ready' }));
+    const graceMs = 2 * config.drain.readinessMs + config.drain.streamsMs + STOP_MS;
+    return await untilStopped(graceMs, log, () => gateway.drain());
+  } catch (error) {
+    report({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+    return 1;
+  }
+}
+
+/** Resolves once the gateway says that it can serve. */
+async function saysReady(adminUrl: string): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`${adminUrl}/readyz`).catch(() => null);
+    if (answer?.ok === true) return;
+    await wait(systemClock, READY_STEP_MS);
+  }
+}
+
+const [path = '', slot = ''] = process.argv.slice(2);
+process.exitCode = await main(path, Number(slot));
+// What is still open (a connection to a database that hangs) must not keep a worker that is done.
+process.exit();
