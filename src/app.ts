@@ -1,12 +1,13 @@
 import { HedgeBudget, InFlightLimit, RetryBudget } from './admission/index.ts';
 import { ExpectedOutput, Router, TokenRatio } from './balancer/index.ts';
 import { PriceDesk } from './billing/index.ts';
-import type { GatewayConfig } from './config/index.ts';
+import { ConfigError, type ConfigChanges, type GatewayConfig } from './config/index.ts';
 import { Patience } from './health/index.ts';
-import { wait, type Clock, type Logger, type Rng } from './core/index.ts';
+import { MeridianError, wait, type Clock, type Logger, type Rng } from './core/index.ts';
 import { ActiveRequests, gatewayMetrics, ReplicaAccess, RouteLog, Sweep, WaitingRoom, type GatewayDeps } from './gateway/index.ts';
 import {
   gatewayOptions,
+  LiveConfig,
   modelOptions,
   openEdges,
   openFleet,
@@ -18,6 +19,7 @@ import {
   Teardown,
   watchOverload,
   type Edges,
+  type LiveParts,
   type Records,
 } from './wiring/index.ts';
 
@@ -26,6 +28,8 @@ export interface Gateway extends Edges, Pick<Records, 'keys' | 'journal' | 'ledg
   readonly fleetUrl: string | null;
   /** Takes nothing new, lets streams finish within the configured time, and stops. */
   drain(): Promise<void>;
+  /** Takes on what can change in a gateway that runs; says what needs a restart. Rejects, and changes nothing, when the prices are faulty. */
+  reload(next: GatewayConfig): Promise<ConfigChanges>;
   /** Stops at once: streams under way are cut. */
   close(): Promise<void>;
 }
@@ -35,6 +39,8 @@ export interface GatewayWorld {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
+  /** Reads the configuration again; throws a ConfigError. Absent for a gateway without a file. */
+  readonly readConfig?: () => GatewayConfig;
 }
 
 const SWEEP_MS = 100;
@@ -59,29 +65,36 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   const { clock, log } = world;
   const phase = { isLeaving: false, isParting: false, isDraining: false };
   const { prices, rows } = openPrices(config, clock);
-  const records = await openRecords(config, world, teardown);
+  const live = new LiveConfig(config, world);
+  const records = await openRecords(live, world, teardown);
   const priceDesk = new PriceDesk({ rows, prices, ledger: records.ledger, clock });
   await priceDesk.load();
   records.shared?.changes.on('prices', () => priceDesk.load());
   const { metrics, telemetry } = await openTelemetry(config, world, teardown);
   const router = new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng);
   const sweep = teardown.add(new Sweep(clock, SWEEP_MS, log));
-  const { fleet, settlements, fleetUrl, peers, ...nodes } = await openFleet(config, { ...world, prefixes: router.prefixes }, { ...records, audit: records.accounts.audit }, teardown);
-  const gateways = await openMembers({ config, shared: records.shared, fleetUrl, ...world, onPeers: peers }, teardown);
-  const rateLimiter = openLimiter({ config, shared: records.shared, gateways, ...world }, teardown);
+  const { fleet, agentless, settlements, fleetUrl, peers, ...nodes } = await openFleet(config, { ...world, prefixes: router.prefixes }, { ...records, audit: records.accounts.audit }, teardown);
+  const members = await openMembers({ config, shared: records.shared, fleetUrl, ...world, onPeers: peers }, teardown);
+  const rateLimiter = openLimiter({ config, shared: records.shared, gateways: () => members.count(), ...world }, teardown);
   const waitingRoom = new WaitingRoom(config.admission, clock);
   sweep.add((now) => waitingRoom.expire(now));
   const active = new ActiveRequests();
   const inFlight = new InFlightLimit(config.limits.inFlightMax);
   const overload = watchOverload(config.overload, clock, teardown);
-  const deps: GatewayDeps = {
-    ...world,
-    ...records,
-    prices,
+  const parts: LiveParts = {
     options: gatewayOptions(config),
     models: modelOptions(config),
     aliases: new Map(Object.entries(config.aliases)),
     access: new ReplicaAccess(config.dedicated),
+    agentless,
+    priceDesk,
+    onPeers: (next) => members.tellNodes(next),
+  };
+  const deps: GatewayDeps = {
+    ...world,
+    ...records,
+    ...parts,
+    prices,
     waitingRoom,
     inFlight,
     rateLimiter,
@@ -98,19 +111,24 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     routeLog: new RouteLog(config.balancer.explainMax),
     settlements,
     sweep,
-    metrics: gatewayMetrics(metrics, { ...records, shared: { gateways, redis: records.shared?.redisParts?.redis ?? null, decidedAlone: () => rateLimiter.decidedAlone }, fleet, inFlight, waitingRoom, overload }),
+    metrics: gatewayMetrics(metrics, { ...records, shared: { gateways: () => members.count(), redis: records.shared?.redisParts?.redis ?? null, decidedAlone: () => rateLimiter.decidedAlone }, fleet, inFlight, waitingRoom, overload }),
     tracing: telemetry.tracing,
     isParting: () => phase.isParting || phase.isDraining,
     isDraining: () => phase.isDraining,
   };
   const stopCheckpoints = clock.every(config.journal.checkpointMs, () => records.journal.checkpoint(active.checkpoints(clock.now())));
   teardown.add({ close: stopCheckpoints });
-  const edges = await openEdges(config, deps, { ...records, priceDesk, ...nodes, scrape: () => telemetry.scrape(), isLeaving: () => phase.isLeaving }, teardown);
+  const reload = (next: GatewayConfig): Promise<ConfigChanges> => live.reload(next, parts);
+  const reloadFile = async (): Promise<ConfigChanges> => {
+    if (world.readConfig === undefined) throw new MeridianError('conflict', { message: 'This gateway was not started from a file.' });
+    return reload(readAgain(world.readConfig));
+  };
+  const edges = await openEdges(config, deps, { ...records, priceDesk, ...nodes, reload: reloadFile, scrape: () => telemetry.scrape(), isLeaving: () => phase.isLeaving }, teardown);
   /** Others at the same port take new connections from now on; those there are here end with their next answer. */
   async function part(): Promise<void> {
     phase.isParting = true;
     edges.stopListening();
-    await wait(clock, config.drain.readinessMs);
+    await wait(clock, live.current.drain.readinessMs);
   }
   return {
     ...edges,
@@ -120,15 +138,26 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
     fleetUrl,
     async drain() {
       phase.isLeaving = true;
-      await wait(clock, config.drain.readinessMs);
+      await wait(clock, live.current.drain.readinessMs);
       if (config.listen.public.reusePort) await part();
       phase.isDraining = true;
       log.info({ inFlight: inFlight.inFlight }, 'no new requests are taken; waiting for those under way');
-      await idle(deps, config.drain.streamsMs);
+      await idle(deps, live.current.drain.streamsMs);
       await teardown.run();
     },
+    reload,
     close: () => teardown.run(),
   };
+}
+
+/** Throws `invalid_value` with every fault of the file. */
+function readAgain(read: () => GatewayConfig): GatewayConfig {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ConfigError) throw new MeridianError('invalid_value', { message: error.message, cause: error });
+    throw error;
+  }
 }
 
 /** Resolves when no request is under way, or after `maxMs`. */

@@ -31,8 +31,8 @@ export type { Grain, UsageDimension, UsageQuery, UsageSum } from './ledger/usage
 export type { CountDifference, ReplicaMargin } from './ledger/reconcile.ts';
 export type { Hold } from './holds/hold.ts';
 export { LocalSpending } from './holds/local-spending.ts';
-export { SharedSpending, type SpendingTerms } from './holds/shared-spending.ts';
-export type { BudgetReached, HoldAnswer, HoldWanted, Spending } from './holds/spending.ts';
+export { SharedSpending } from './holds/shared-spending.ts';
+export type { BudgetReached, HoldAnswer, Spending } from './holds/spending.ts';
 export type { AllowanceMove, AllowanceMoved, Allowances } from './holds/allowances.ts';
 export { potName } from './holds/pot.ts';
 export type { ChargeSum } from './invoices/charge-sum.ts';

@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { startGateway } from '../app.ts';
 import { loadGatewayConfig, type GatewayConfig } from '../config/index.ts';
 import { MeridianError, systemClock, systemRng, type Logger } from '../core/index.ts';
-import { jsonLog } from '../telemetry/index.ts';
 import { UsageError, type Command } from './command.ts';
+import { LeveledLog, reloadOnHangUp } from './reloading.ts';
 import { untilStopped } from './until-stopped.ts';
 import { workersFault } from './worker-config.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -20,7 +20,7 @@ export const gatewayCommand: Command = {
   usage: '--config FILE [--workers N]',
   options: {
     config: { type: 'string', value: 'FILE', help: 'The configuration, as config/gateway.yaml.' },
-    workers: { type: 'string', value: 'N', default: '1', help: 'Processes that share the public port; SIGUSR2 replaces them one by one.' },
+    workers: { type: 'string', value: 'N', default: '1', help: 'Processes that share the public port; SIGUSR2 replaces them one by one, SIGHUP reads FILE again.' },
   },
   async run(words) {
     const path = words.text('config');
@@ -28,15 +28,22 @@ export const gatewayCommand: Command = {
     const workers = words.number('workers') ?? 1;
     if (!Number.isInteger(workers) || workers > WORKERS_MAX) throw new UsageError(`--workers takes a whole number from 1 to ${WORKERS_MAX}`);
     const config = loadGatewayConfig(path, process.env);
-    const log = jsonLog({ level: config.telemetry.logLevel, clock: systemClock, stream: process.stdout });
-    return workers === 1 ? runAlone(config, log) : runWorkers(path, workers, config, log);
+    const leveled = new LeveledLog(config.telemetry.logLevel);
+    return workers === 1 ? runAlone(path, config, leveled) : runWorkers(path, workers, config, leveled.log);
   },
 };
 
-async function runAlone(config: GatewayConfig, log: Logger): Promise<number> {
-  const gateway = await startGateway(config, { clock: systemClock, rng: systemRng(), log });
+async function runAlone(path: string, config: GatewayConfig, leveled: LeveledLog): Promise<number> {
+  const { log } = leveled;
+  const readConfig = (): GatewayConfig => {
+    const next = loadGatewayConfig(path, process.env);
+    leveled.follow(next);
+    return next;
+  };
+  const gateway = await startGateway(config, { clock: systemClock, rng: systemRng(), log, readConfig });
   const { publicUrl, adminUrl, fleetUrl } = gateway;
   await gateway.listen();
+  reloadOnHangUp(gateway, readConfig, log);
   log.info({ publicUrl, adminUrl, fleetUrl }, 'gateway is up');
   return untilStopped(graceMs(config), log, () => gateway.drain());
 }
@@ -54,11 +61,12 @@ async function runWorkers(path: string, workers: number, config: GatewayConfig, 
     throw new MeridianError('conflict', { message: error instanceof Error ? error.message : String(error), cause: error });
   }
   const restart = (): void => void pool.restart().catch((error: unknown) => log.error({ error: String(error) }, 'rolling restart is given up; the workers that are there go on'));
-  process.on('SIGUSR2', restart);
+  const reload = (): void => pool.signal('SIGHUP');
+  process.on('SIGUSR2', restart).on('SIGHUP', reload);
   try {
     return await untilStopped(graceMs(config) + STOP_MS, log, () => pool.stop());
   } finally {
-    process.off('SIGUSR2', restart);
+    process.off('SIGUSR2', restart).off('SIGHUP', reload);
   }
 }
 

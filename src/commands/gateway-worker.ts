@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { startGateway } from '../app.ts';
-import { loadGatewayConfig } from '../config/index.ts';
+import { loadGatewayConfig, type GatewayConfig } from '../config/index.ts';
 import { systemClock, systemRng, wait } from '../core/index.ts';
-import { jsonLog } from '../telemetry/index.ts';
+import { LeveledLog, reloadOnHangUp } from './reloading.ts';
 import { untilStopped } from './until-stopped.ts';
 import { workerConfig } from './worker-config.ts';
 import type { WorkerReport } from './worker-process.ts';
@@ -20,10 +20,17 @@ async function main(path: string, slot: number): Promise<number> {
   const whole = loadGatewayConfig(path, process.env);
   mkdirSync(whole.dataDir, { recursive: true, mode: 0o700 });
   const config = workerConfig(whole, slot);
-  const log = jsonLog({ level: config.telemetry.logLevel, clock: systemClock, stream: process.stdout });
+  const leveled = new LeveledLog(config.telemetry.logLevel);
+  const { log } = leveled;
+  const readConfig = (): GatewayConfig => {
+    const next = workerConfig(loadGatewayConfig(path, process.env), slot);
+    leveled.follow(next);
+    return next;
+  };
   try {
-    const gateway = await startGateway(config, { clock: systemClock, rng: systemRng(), log });
+    const gateway = await startGateway(config, { clock: systemClock, rng: systemRng(), log, readConfig });
     const { publicUrl, adminUrl, fleetUrl } = gateway;
+    reloadOnHangUp(gateway, readConfig, log);
     const ready = saysReady(adminUrl);
     // At a port that others listen at too, one that cannot serve yet would only turn clients away.
     await Promise.race([ready, wait(systemClock, UNREADY_MS)]);

@@ -42,7 +42,7 @@ export class WorkerPool {
     return this.#turns.run(async () => {
       const { log, workers } = this.#options;
       log.info({ workers }, 'rolling restart begins');
-      for (const worker of [...this.#workers.values()]) {
+      for (const worker of this.#workers.values().toArray()) {
         if (this.#isStopping) return;
         const next = this.#start(this.#freeSlot());
         await next.up;

@@ -17,6 +17,12 @@ export class ReplicaAccess {
   readonly #confined = new Set<string>();
 
   constructor(pools: readonly DedicatedPool[]) {
+    this.replace(pools);
+  }
+
+  replace(pools: readonly DedicatedPool[]): void {
+    this.#ownerOf.clear();
+    this.#confined.clear();
     for (const { organization, nodes, overflow } of pools) {
       for (const node of nodes) this.#ownerOf.set(node, organization);
       if (!overflow) this.#confined.add(organization);

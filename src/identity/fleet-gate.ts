@@ -16,7 +16,7 @@ export interface FleetGateOptions {
   readonly certificateMs: number;
   readonly clock: Pick<Clock, 'wallMs'>;
   readonly log: Logger;
-  readonly onJoined: (joining: Joining) => void;
+  readonly onJoined: (joining: Joining) => Promise<void>;
 }
 
 const EXPIRED = 'its certificate has expired: it must join anew, with a new token';
@@ -55,7 +55,7 @@ export class FleetGate {
       const nowMs = clock.wallMs();
       const certificate = await authority.certifyNode(request, identity, nowMs, nowMs + certificateMs);
       log.info({ node: joining.node, region: joining.region, address: joining.address }, 'a node has joined');
-      onJoined(joining);
+      await onJoined(joining);
       return certificate;
     } catch (error) {
       log.warn({ node: joining.node, address: joining.address, reason: String(error) }, 'a node that wanted to join is refused');

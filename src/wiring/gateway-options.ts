@@ -17,7 +17,7 @@ export function gatewayOptions(config: GatewayConfig): GatewayOptions {
   };
 }
 
-export function modelOptions(config: GatewayConfig): ReadonlyMap<string, ModelOptions> {
+export function modelOptions(config: GatewayConfig): Map<string, ModelOptions> {
   return new Map(
     Object.entries(config.models).map(([name, { contextTokens, outputTokensMax, servedAs, free }]) => [
       name,

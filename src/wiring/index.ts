@@ -1,3 +1,4 @@
+export { LiveConfig, type LiveParts } from './live-config.ts';
 export { gatewayOptions, modelOptions } from './gateway-options.ts';
 export { openEdges, type Edges } from './open-edges.ts';
 export { openLimiter } from './open-limiter.ts';

@@ -16,7 +16,7 @@ export interface Edges {
   stopListening(): void;
 }
 
-type AdminParts = Pick<AdminDeps, 'accounts' | 'keys' | 'ledger' | 'feed' | 'desk' | 'invoices' | 'priceDesk' | 'webhooks' | 'operate' | 'cut' | 'joining' | 'scrape'> & { readonly isLeaving: () => boolean };
+type AdminParts = Pick<AdminDeps, 'accounts' | 'keys' | 'ledger' | 'feed' | 'desk' | 'invoices' | 'priceDesk' | 'webhooks' | 'operate' | 'cut' | 'joining' | 'scrape' | 'reload'> & { readonly isLeaving: () => boolean };
 
 /** Opens the public and the admin listener. */
 export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin: AdminParts, teardown: Teardown): Promise<Edges> {

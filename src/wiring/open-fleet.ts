@@ -2,12 +2,14 @@ import type { AuditLog } from '../accounts/index.ts';
 import type { Journal } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger, Rng } from '../core/index.ts';
-import { AgentlessReplica, NodeLinks, SettlementInbox } from '../gateway/index.ts';
-import { Fleet, PACE_PRIOR, type PacePrior, type ReplicaHealthOptions } from '../health/index.ts';
+import { NodeLinks, SettlementInbox } from '../gateway/index.ts';
+import { Fleet } from '../health/index.ts';
 import { LINK_PATH } from '../link/index.ts';
 import type { PrefixSink } from '../prefix/index.ts';
+import { AgentlessFleet } from './agentless-fleet.ts';
 import { fleetMembers, type Joining } from './fleet-members.ts';
 import { listen } from './listener.ts';
+import { pacePrior, replicaHealth } from './replica-options.ts';
 import type { Teardown } from './teardown.ts';
 
 interface World {
@@ -18,6 +20,7 @@ interface World {
 
 interface OpenFleet {
   readonly fleet: Fleet;
+  readonly agentless: AgentlessFleet;
   readonly settlements: SettlementInbox;
   readonly fleetUrl: string | null;
   readonly operate: NodeLinks['operate'];
@@ -36,8 +39,6 @@ interface FleetRecords {
   readonly nodesPath: string;
 }
 
-const EVENT_BYTES_MAX = 1 << 20;
-
 /** The replicas: those that nodes bring over their links, and those the configuration names by URL. */
 export async function openFleet(config: GatewayConfig, world: World & { readonly prefixes: PrefixSink }, { journal, audit, nodesPath }: FleetRecords, teardown: Teardown): Promise<OpenFleet> {
   const fleet = new Fleet();
@@ -45,9 +46,10 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
     const usage = settlement.usage ?? settlement.counted;
     if (usage !== null) await journal.lateSettlement({ attemptId: attempt, usage, outcome });
   });
-  for (const replica of config.replicas) fleet.add(agentless(replica, config, world, teardown));
+  const agentless = teardown.add(new AgentlessFleet(fleet, world));
+  agentless.replace(config);
   const listener = config.listen.fleet;
-  if (listener === undefined) return { fleet, settlements, fleetUrl: null, operate: () => false, cut: () => {}, peers: () => {}, joining: null };
+  if (listener === undefined) return { fleet, agentless, settlements, fleetUrl: null, operate: () => false, cut: () => {}, peers: () => {}, joining: null };
   const { id } = config.gateway;
   const { server, joining, admit, renew } = await fleetMembers(listener, id, { ...world, audit, path: nodesPath }, teardown);
   const links = new NodeLinks(
@@ -72,26 +74,5 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
   });
   const isEncrypted = listener.tls !== undefined || joining !== null;
   const fleetUrl = `${await listen(server, listener, 'listen.fleet', isEncrypted ? 'wss' : 'ws')}${LINK_PATH}`;
-  return { fleet, settlements, fleetUrl, joining, operate: (node, operation) => links.operate(node, operation), cut: (node, why) => links.cut(node, why), peers: (gateways) => links.peers(gateways) };
-}
-
-function agentless(
-  replica: GatewayConfig['replicas'][number],
-  config: GatewayConfig,
-  world: World & { readonly prefixes: PrefixSink },
-  teardown: Teardown,
-) {
-  const { timeouts, limits, models } = config;
-  const contextTokens = replica.contextTokens ?? Math.min(...replica.models.map((name) => models[name]?.contextTokens ?? 0));
-  const answer = { eventBytesMax: EVENT_BYTES_MAX, answerBytesMax: limits.answerBytesMax };
-  const bounds = { connectMs: timeouts.connectMs, attemptsMax: limits.inFlightMax, answer, health: replicaHealth(config), pace: pacePrior(config) };
-  return teardown.add(new AgentlessReplica({ ...replica, contextTokens }, bounds, world)).replica;
-}
-
-function replicaHealth({ breaker, health }: GatewayConfig): ReplicaHealthOptions {
-  return { breaker, ...health };
-}
-
-function pacePrior({ balancer }: GatewayConfig): PacePrior {
-  return { ...PACE_PRIOR, prefillTokensPerS: balancer.prefillTokensPerS };
+  return { fleet, agentless, settlements, fleetUrl, joining, operate: (node, operation) => links.operate(node, operation), cut: (node, why) => links.cut(node, why), peers: (gateways) => links.peers(gateways) };
 }

@@ -7,6 +7,13 @@ import type { Teardown } from './teardown.ts';
 /** The other gateways, by what nodes dial. */
 export type Peers = NonNullable<GatewayConfig['listen']['fleet']>['peers'];
 
+/** The gateways that are there, as far as is known. */
+export interface GatewayMembers {
+  count(): number;
+  /** Tells nodes which other gateways there are: those the configuration names, and those that are there. */
+  tellNodes(config: GatewayConfig): void;
+}
+
 interface MembersOf {
   readonly config: GatewayConfig;
   readonly shared: Shared | null;
@@ -14,32 +21,32 @@ interface MembersOf {
   readonly fleetUrl: string | null;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Told who else is there whenever that changes. */
   readonly onPeers: (peers: Peers) => void;
 }
 
-/** How many gateways there are, as far as is known. Rejects with `conflict` when another one has this one's id. */
-export async function openMembers({ config, shared, fleetUrl, clock, log, onPeers }: MembersOf, teardown: Teardown): Promise<() => number> {
-  if (shared === null || shared.redisParts === null) return () => 1;
+/** Rejects with `conflict` when another gateway has this one's id. */
+export async function openMembers({ config, shared, fleetUrl, clock, log, onPeers }: MembersOf, teardown: Teardown): Promise<GatewayMembers> {
+  let current = config;
+  let others: readonly Member[] = [];
+  const tell = (): void => {
+    const configured = current.listen.fleet?.peers ?? [];
+    const found = others.flatMap(({ id, fleetUrl: url }) => (url === null || configured.some((peer) => peer.id === id) ? [] : [{ id, url }]));
+    onPeers([...configured, ...found]);
+  };
+  const tellNodes = (next: GatewayConfig): void => {
+    current = next;
+    tell();
+  };
+  if (shared === null || shared.redisParts === null) return { count: () => 1, tellNodes };
   const { redis, keyPrefix } = shared.redisParts;
   const { id, region } = config.gateway;
   const self: Member = { id, region, fleetUrl: config.listen.fleet?.advertiseUrl ?? fleetUrl, startedAtMs: clock.wallMs() };
   const { beatMs, memberLeaseMs: leaseMs } = config.sharing;
-  const configured = config.listen.fleet?.peers ?? [];
-  const members = teardown.add(
-    await Members.join({
-      redis,
-      keyPrefix,
-      self,
-      beatMs,
-      leaseMs,
-      clock,
-      log,
-      onChange(all) {
-        log.info({ gateways: all.map((member) => member.id) }, 'the gateways that are there have changed');
-        onPeers([...configured, ...all.flatMap((member) => (member.id === id || member.fleetUrl === null || configured.some((peer) => peer.id === member.id) ? [] : [{ id: member.id, url: member.fleetUrl }]))]);
-      },
-    }),
-  );
-  return () => members.list().length;
+  const onChange = (all: readonly Member[]): void => {
+    log.info({ gateways: all.map((member) => member.id) }, 'the gateways that are there have changed');
+    others = all.filter((member) => member.id !== id);
+    tell();
+  };
+  const members = teardown.add(await Members.join({ redis, keyPrefix, self, beatMs, leaseMs, clock, log, onChange }));
+  return { count: () => members.list().length, tellNodes };
 }

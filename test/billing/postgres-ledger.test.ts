@@ -64,7 +64,7 @@ describe.skipIf(!hasPostgres)('the ledger in PostgreSQL', () => {
         return (await ledger?.finalizeInvoice({ id, terms, nowMs: NOW_MS }))?.number;
       }),
     );
-    expect(numbers.toSorted()).toEqual(Array.from({ length: 24 }, (_, i) => `INV-${String(i + 1).padStart(6, '0')}`));
+    expect(new Set(numbers)).toEqual(new Set(Array.from({ length: 24 }, (_, i) => `INV-${String(i + 1).padStart(6, '0')}`)));
   });
 
   test('takes what it was given before or not at all, when the server is killed under it', async () => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { OpenAI } from 'openai';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startSimEngine, type SimEngine } from '../../src/sim/index.ts';
@@ -83,7 +84,7 @@ ${more}`,
     };
     const all = Promise.all(
       Array.from({ length: 12 }, async (_, i) => {
-        for (let k = 0; !isOver; k += 1) await ask(i + k).catch((error: unknown) => failures.push(`${String(error)} ${String((error as { cause?: unknown }).cause ?? '')}`));
+        for (let k = 0; !isOver; k += 1) await ask(i + k).catch((error: unknown) => failures.push(inspect(error)));
       }),
     );
     return {

@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import { droppedSeal } from './dropped-months.ts';
 import type { LedgerTables } from './ledger-tables.ts';
 import { monthOf } from './month.ts';
-import { partOf } from './postgres-store.ts';
+import { partOf } from './event-parts.ts';
 
 const MONTHS_OF_YEAR = 12;
 

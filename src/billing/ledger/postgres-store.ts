@@ -3,6 +3,7 @@ import { oneAtATime, raiseRevision } from '../../store/index.ts';
 import type { AllowanceTables } from './allowance-schema.ts';
 import { takeOffAllowances } from './allowance-table.ts';
 import { dropOldEvents } from './drop-old-events.ts';
+import { partOf } from './event-parts.ts';
 import type { LedgerStore, WrittenEvent } from './ledger-store.ts';
 import type { LedgerTables } from './ledger-tables.ts';
 import { monthOf } from './month.ts';
@@ -42,9 +43,4 @@ async function openMonth(db: Kysely<LedgerTables>, nowMs: number): Promise<strin
   await sql`CREATE TABLE ${part} PARTITION OF events FOR VALUES IN (${sql.lit(month)})`.execute(db);
   await sql`INSERT INTO event_parts (month) VALUES (${month})`.execute(db);
   return month;
-}
-
-/** The table of a month's events. */
-export function partOf(month: string): string {
-  return `events_${month.replace('-', '_')}`;
 }

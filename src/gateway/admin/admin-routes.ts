@@ -25,6 +25,7 @@ import { projectKeyRoutes } from './project-key-routes.ts';
 import { projectRoutes } from './project-routes.ts';
 import { reconcileRoutes } from './reconcile-routes.ts';
 import { requestRoutes } from './request-routes.ts';
+import { reloadRoutes, type ReloadDeps } from './reload-routes.ts';
 import { schemaCheck } from './schema-check.ts';
 import { webhookRoutes, type WebhookDeps } from './webhook-routes.ts';
 import { usageRoutes, type UsageDeps } from './usage-routes.ts';
@@ -44,6 +45,7 @@ export interface AdminDeps extends HealthProbes, FleetOperations, NodeDeps, Usag
   /** Whether a request has reached an attempt and is not settled. */
   readonly routeLog: RouteLog;
   readonly isUnderWay: (request: string) => boolean;
+  readonly reload: ReloadDeps['reload'];
 }
 
 /**
@@ -59,7 +61,7 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     admin.addHook('onRequest', (request) => identify(request, deps));
     usageRoutes(admin, deps);
     costsRoutes(admin, deps);
-    projectRoutes(admin, { tenants, modelNames: [...deps.models.keys()] });
+    projectRoutes(admin, { tenants, modelNames: () => [...deps.models.keys()] });
     projectKeyRoutes(admin, { tenants, keys: deps.keys, wallMs });
     adminKeyRoutes(admin, { keys: deps.keys, wallMs });
     auditLogRoutes(admin, { audit });
@@ -74,6 +76,7 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     keyRoutes(operator, deps);
     requestRoutes(operator, deps);
     const noting = { ...deps, note: noteIn(audit) };
+    reloadRoutes(operator, noting);
     fleetRoutes(operator, noting);
     nodeRoutes(operator, noting);
     priceRoutes(operator, noting);

@@ -41,7 +41,7 @@ export function creditRoutes(app: FastifyInstance, { desk, ledger, note: noteAct
   app.post<{ Body: Static<typeof NewCreditBody> }>('/admin/v1/credits', { schema: create }, async (request, reply) => {
     const { organization, amount_usd: amount, kind = 'granted', note = '' } = request.body;
     const credit = await desk.addCredit({ organization, kind: kind === 'paid' ? 'paid' : 'granted', amount: dollars(amount, 'amount_usd'), note });
-    noteAct(request, { type: 'credit.created', organization, resource: credit.id, detail: { kind: credit.kind, amount_usd: amount, note } });
+    await noteAct(request, { type: 'credit.created', organization, resource: credit.id, detail: { kind: credit.kind, amount_usd: amount, note } });
     void reply.status(201);
     return creditObject(credit);
   });

@@ -80,11 +80,11 @@ const KeyParams = Type.Object({ id: Type.String() });
 /** API keys: made, listed, revoked. */
 export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<AdminDeps, 'keys' | 'models' | 'aliases'>): void {
   const tags = ['keys'];
-  const known = [...models.keys(), ...aliases.keys()];
+  const known = (): string[] => [...models.keys(), ...aliases.keys()];
   const create = { summary: 'Create an API key', tags, body: NewKeyBody, response: { 201: CreatedKey, ...ERRORS } };
   app.post<{ Body: Static<typeof NewKeyBody> }>('/admin/v1/keys', { schema: create }, async (request, reply) => {
     const { name, organization, project, priority_max: priorityMax } = request.body;
-    const { record, secret } = await keys.create({ name, organization, project, priorityMax, ...changes(request.body, known) }, actorOf(request));
+    const { record, secret } = await keys.create({ name, organization, project, priorityMax, ...changes(request.body, known()) }, actorOf(request));
     void reply.status(201);
     return { ...keyObject(record), key: secret };
   });
@@ -105,7 +105,7 @@ export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<
 
   const change = { summary: 'Change an API key', tags, params: KeyParams, body: KeyChangeBody, response: { 200: KeyObject, ...ERRORS } };
   app.post<{ Params: Static<typeof KeyParams>; Body: Static<typeof KeyChangeBody> }>('/admin/v1/keys/:id', { schema: change }, async (request) =>
-    keyObject(await keys.update(request.params.id, { name: request.body.name, ...changes(request.body, known) }, actorOf(request))),
+    keyObject(await keys.update(request.params.id, { name: request.body.name, ...changes(request.body, known()) }, actorOf(request))),
   );
 
   const rotate = { summary: 'Put a new API key in the place of an old one', tags, params: KeyParams, body: RotateBody, response: { 201: CreatedKey, ...ERRORS } };

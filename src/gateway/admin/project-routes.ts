@@ -10,7 +10,7 @@ import { DEFAULT_LIMIT, listSchema, Page, pageObject, type PageQuery } from './p
 export interface ProjectDeps {
   readonly tenants: TenantStore;
   /** Names of models that clients may ask for. */
-  readonly modelNames: readonly string[];
+  readonly modelNames: () => readonly string[];
 }
 
 const Name = Type.String({ minLength: 1, maxLength: 200 });
@@ -88,7 +88,8 @@ export function projectRoutes(app: FastifyInstance, { tenants, modelNames }: Pro
   app.get<InProject & { Querystring: PageQuery }>(`${path}/:project/rate_limits`, { schema: limits }, async (request) => {
     const { modelLimits } = await projectOf(request, request.params.project, tenants);
     const { after, limit = DEFAULT_LIMIT } = request.query;
-    const rest = modelNames.slice(after === undefined ? 0 : modelNames.indexOf(modelOfLimit(after, modelNames, 'after')) + 1);
+    const names = modelNames();
+    const rest = names.slice(after === undefined ? 0 : names.indexOf(modelOfLimit(after, names, 'after')) + 1);
     const items = rest.slice(0, limit).map((model) => rateLimitObject(model, modelLimits.get(model)));
     return pageObject({ items, hasMore: rest.length > limit }, (item) => item);
   });
@@ -96,7 +97,7 @@ export function projectRoutes(app: FastifyInstance, { tenants, modelNames }: Pro
   const change = { summary: 'Change a rate limit of a project', tags, params: LimitParams, body: LimitChange, response: { 200: RateLimitObject, ...ERRORS } };
   app.post<{ Params: Static<typeof LimitParams>; Body: Static<typeof LimitChange> }>(`${path}/:project/rate_limits/:limit`, { schema: change }, async (request) => {
     const { id, modelLimits } = await projectOf(request, request.params.project, tenants);
-    const model = modelOfLimit(request.params.limit, modelNames, 'rate_limit_id');
+    const model = modelOfLimit(request.params.limit, modelNames(), 'rate_limit_id');
     const before = modelLimits.get(model) ?? NO_LIMITS;
     const { max_requests_per_1_minute: requests, max_tokens_per_1_minute: tokens } = request.body;
     const after = { ...before, requestsPerMinute: bound(requests, before.requestsPerMinute), tokensPerMinute: bound(tokens, before.tokensPerMinute) };
