@@ -6,3 +6,4 @@ export type { KeyChange, KeyStore } from './key-store.ts';
 export { openAccounts, type Accounts } from './open-accounts.ts';
 export { DEFAULT_ORGANIZATION, type Organization, type Project, type ServiceAccount } from './tenant.ts';
 export type { TenantStore } from './tenant-store.ts';
+export { moveAccounts } from './move-accounts.ts';

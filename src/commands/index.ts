@@ -44,6 +44,14 @@ export const COMMANDS: Readonly<Record<string, { readonly summary: string; reado
     summary: "hold a day's charges against what nodes and engines counted",
     load: async () => (await import('./reconcile-command.ts')).reconcileCommand,
   },
+  journal: {
+    summary: 'bring the usage of a gateway that does not return into PostgreSQL',
+    load: async () => (await import('./journal-command.ts')).journalCommand,
+  },
+  ledger: {
+    summary: 'move books and keys from a data directory into PostgreSQL',
+    load: async () => (await import('./ledger-command.ts')).ledgerCommand,
+  },
   sim: {
     summary: 'run a simulated fleet in virtual time',
     load: async () => (await import('./sim-command.ts')).simCommand,

@@ -4,3 +4,4 @@ export { deriveKey, readIfThere, writeDurably, writeOnce, type Secrets } from '.
 export { openSqlDatabase } from './sql-database.ts';
 export { oneAtATime, openPostgres, serverOf, type PostgresOptions } from './postgres.ts';
 export { raiseRevision, readRevisions } from './revisions.ts';
+export { copyTable, prepareCopies, writeRows, type TableCopy } from './copy-table.ts';

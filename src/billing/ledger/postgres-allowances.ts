@@ -26,6 +26,11 @@ function tablesOf(db: Kysely<unknown>): Kysely<Tables> {
   return db as Kysely<Tables>;
 }
 
+/** What the gateway of this journal had set aside is free again: its journal is in the books whole, and it is not running. */
+export function releaseAllowances(db: Kysely<unknown>, source: string): Promise<void> {
+  return releaseHolder(tablesOf(db), source);
+}
+
 /** A move that takes longer is as good as refused: a request waits for it. Open after three in a row, and tried again after a second. */
 const BREAKER = { timeout: 1_000, errorThresholdPercentage: 50, volumeThreshold: 3, resetTimeout: 1_000, rollingCountTimeout: 5_000 } as const;
 

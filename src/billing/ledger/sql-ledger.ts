@@ -95,6 +95,12 @@ export class SqlLedger implements Ledger {
     });
   }
 
+  /** Journals of gateways that were applied. */
+  async sources(): Promise<readonly string[]> {
+    const rows = await this.#db.selectFrom('sources').select('source').where('source', '!=', 'reconciliation').orderBy('source').execute();
+    return rows.map(({ source }) => source);
+  }
+
   usage(query: UsageQuery): Promise<readonly UsageSum[]> {
     return readUsage(this.#db, query);
   }
