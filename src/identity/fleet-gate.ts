@@ -30,7 +30,7 @@ export class FleetGate {
   }
 
   /** Whose connection it is. */
-  admit({ socket }: Pick<IncomingMessage, 'socket'>): Admission {
+  async admit({ socket }: Pick<IncomingMessage, 'socket'>): Promise<Admission> {
     const address = socket.remoteAddress ?? '';
     const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
     if (certificate === undefined || !(socket instanceof TLSSocket)) return this.#refused(null, address, 'it shows no certificate: a node joins with a one-time token first');
@@ -40,7 +40,7 @@ export class FleetGate {
     // A TLS session that is resumed was checked when it began.
     if (bearer?.role === 'node' && bearer.expiresAtMs <= this.#options.clock.wallMs()) return this.#refused(node, address, EXPIRED);
     if (bearer?.role !== 'node') return this.#refused(null, address, "its certificate is not a node's");
-    const why = this.#options.registry.refusal(bearer, address);
+    const why = await this.#options.registry.refusal(bearer, address);
     return why === null ? { kind: 'admitted', bearer } : this.#refused(node, address, why);
   }
 
@@ -48,10 +48,10 @@ export class FleetGate {
   async join(joining: Joining, request: string): Promise<string> {
     const { registry, authority, clock, certificateMs, log, onJoined } = this.#options;
     try {
-      registry.permit(joining);
+      await registry.permit(joining);
       // A request that is none does not use the token up.
       await authority.checkRequest(request);
-      const identity = registry.join(joining);
+      const identity = await registry.join(joining);
       const nowMs = clock.wallMs();
       const certificate = await authority.certifyNode(request, identity, nowMs, nowMs + certificateMs);
       log.info({ node: joining.node, region: joining.region, address: joining.address }, 'a node has joined');
@@ -66,7 +66,7 @@ export class FleetGate {
   /** A new certificate for a node that is linked; it may no more than the one before. */
   async renew({ identity, ...bearer }: NodeBearer, address: string, request: string): Promise<{ readonly certificate: string; readonly bearer: NodeBearer }> {
     const { registry, authority, clock, certificateMs } = this.#options;
-    const why = registry.refusal({ identity, ...bearer }, address);
+    const why = await registry.refusal({ identity, ...bearer }, address);
     if (why !== null) throw new Error(why);
     const issuedAtMs = clock.wallMs();
     const expiresAtMs = issuedAtMs + certificateMs;

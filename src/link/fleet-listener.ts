@@ -11,7 +11,7 @@ export const LINK_PATH = '/link';
 export type LinkAdmission<Bearer> = { readonly kind: 'admitted'; readonly bearer: Bearer } | { readonly kind: 'refused'; readonly why: string };
 
 export interface FleetListenerOptions<Bearer> {
-  readonly admit: (request: IncomingMessage) => LinkAdmission<Bearer>;
+  readonly admit: (request: IncomingMessage) => LinkAdmission<Bearer> | Promise<LinkAdmission<Bearer>>;
   readonly messageBytesMax: number;
 }
 
@@ -19,7 +19,7 @@ export interface FleetListenerOptions<Bearer> {
 export const REFUSAL_HEADER = 'x-meridian-refusal';
 
 /** Lets in whoever presents `token` as a bearer token, as nobody in particular. */
-export function byToken(token: string): FleetListenerOptions<null>['admit'] {
+export function byToken(token: string): (request: IncomingMessage) => LinkAdmission<null> {
   return ({ headers }) => (isToken(headers.authorization, token) ? { kind: 'admitted', bearer: null } : { kind: 'refused', why: 'its token is not the one of the fleet' });
 }
 
@@ -39,12 +39,17 @@ export function acceptLinks<Bearer>(server: Server, options: FleetListenerOption
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     if (request.url !== LINK_PATH) return refuse(socket, '404 Not Found');
-    const admission = options.admit(request);
+    void upgrade(request, socket, head);
+  });
+  const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
+    // Who cannot be looked up is not let in; a node dials again.
+    const admission = await Promise.try(options.admit, request).catch((error: unknown) => ({ kind: 'refused' as const, why: `it cannot be checked now: ${String(error)}` }));
+    if (socket.destroyed) return;
     if (admission.kind === 'refused') return refuse(socket, '401 Unauthorized', admission.why);
     if (!offersProtocol(request)) return refuse(socket, '400 Bad Request', 'another protocol is spoken here: run the same release on both sides');
     const address = request.socket.remoteAddress ?? '';
     sockets.handleUpgrade(request, socket, head, (link) => onLink(link, admission.bearer, address));
-  });
+  };
   return () => {
     for (const client of sockets.clients) client.terminate();
     sockets.close();

@@ -4,7 +4,7 @@ import { SYSTEM, type AuditLog } from '../accounts/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger } from '../core/index.ts';
 import type { NodeLinksOptions } from '../gateway/index.ts';
-import { FleetGate, GatewayCertificate, joinEndpoint, NodeRegistry, openAuthority, type Authority } from '../identity/index.ts';
+import { FleetGate, GatewayCertificate, joinEndpoint, NodeRegistry, openAuthority, type Authority, type RegistryAt } from '../identity/index.ts';
 import { byToken } from '../link/index.ts';
 import { tlsOf } from './listener.ts';
 import type { Teardown } from './teardown.ts';
@@ -28,8 +28,8 @@ interface MembersWorld {
   readonly clock: Clock;
   readonly log: Logger;
   readonly audit: Pick<AuditLog, 'append'>;
-  /** Of the registry. */
-  readonly path: string;
+  /** Where the registry is. */
+  readonly registryAt: RegistryAt;
 }
 
 /** The server for the links of nodes, which does not listen yet. Rejects with `conflict` when the authority is not there. */
@@ -44,9 +44,9 @@ function withToken(listener: FleetListener): FleetMembers {
   return { server, admit: byToken(String(listener.token)), renew: () => Promise.reject(new Error('nodes have no certificates here')), joining: null };
 }
 
-async function withCertificates({ host }: FleetListener, { authorityDir, hosts, certificateMs }: NonNullable<FleetListener['join']>, gateway: string, { clock, log, audit, path }: MembersWorld, teardown: Teardown): Promise<FleetMembers> {
+async function withCertificates({ host }: FleetListener, { authorityDir, hosts, certificateMs }: NonNullable<FleetListener['join']>, gateway: string, { clock, log, audit, registryAt }: MembersWorld, teardown: Teardown): Promise<FleetMembers> {
   const authority = await openAuthority(authorityDir);
-  const registry = teardown.add(new NodeRegistry(path, clock));
+  const registry = teardown.add(await NodeRegistry.open(registryAt, clock));
   const certificate = teardown.add(new GatewayCertificate({ authority, gateway, hosts: hosts.length === 0 ? [host] : hosts, clock, log }));
   const gate = new FleetGate({
     authority,

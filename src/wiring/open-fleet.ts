@@ -4,11 +4,13 @@ import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger, Rng } from '../core/index.ts';
 import { NodeLinks, SettlementInbox } from '../gateway/index.ts';
 import { Fleet } from '../health/index.ts';
+import type { RegistryAt } from '../identity/index.ts';
 import { LINK_PATH } from '../link/index.ts';
 import type { PrefixSink } from '../prefix/index.ts';
 import { AgentlessFleet } from './agentless-fleet.ts';
 import { fleetMembers, type Joining } from './fleet-members.ts';
 import { listen } from './listener.ts';
+import type { Shared } from './open-shared.ts';
 import { pacePrior, replicaHealth } from './replica-options.ts';
 import type { Teardown } from './teardown.ts';
 
@@ -35,12 +37,13 @@ interface OpenFleet {
 interface FleetRecords {
   readonly journal: Journal;
   readonly audit: Pick<AuditLog, 'append'>;
-  /** Of the registry of nodes. */
+  /** Of the registry of nodes, of a gateway alone. */
   readonly nodesPath: string;
+  readonly shared: Shared | null;
 }
 
 /** The replicas: those that nodes bring over their links, and those the configuration names by URL. */
-export async function openFleet(config: GatewayConfig, world: World & { readonly prefixes: PrefixSink }, { journal, audit, nodesPath }: FleetRecords, teardown: Teardown): Promise<OpenFleet> {
+export async function openFleet(config: GatewayConfig, world: World & { readonly prefixes: PrefixSink }, { journal, audit, nodesPath, shared }: FleetRecords, teardown: Teardown): Promise<OpenFleet> {
   const fleet = new Fleet();
   const settlements = new SettlementInbox(world.clock, async ({ attempt, outcome, settlement }) => {
     const usage = settlement.usage ?? settlement.counted;
@@ -51,7 +54,7 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
   const listener = config.listen.fleet;
   if (listener === undefined) return { fleet, agentless, settlements, fleetUrl: null, operate: () => false, cut: () => {}, peers: () => {}, joining: null };
   const { id } = config.gateway;
-  const { server, joining, admit, renew } = await fleetMembers(listener, id, { ...world, audit, path: nodesPath }, teardown);
+  const { server, joining, admit, renew } = await fleetMembers(listener, id, { ...world, audit, registryAt: registryAt(shared, nodesPath) }, teardown);
   const links = new NodeLinks(
     server,
     {
@@ -65,6 +68,7 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
     },
     { ...world, fleet, onSettled: (settled) => settlements.deliver(settled) },
   );
+  if (joining !== null) shared?.changes.on('nodes', () => links.recheck((bearer, address) => joining.registry.refusal(bearer, address)));
   teardown.add({
     close() {
       links.close();
@@ -75,4 +79,10 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
   const isEncrypted = listener.tls !== undefined || joining !== null;
   const fleetUrl = `${await listen(server, listener, 'listen.fleet', isEncrypted ? 'wss' : 'ws')}${LINK_PATH}`;
   return { fleet, agentless, settlements, fleetUrl, joining, operate: (node, operation) => links.operate(node, operation), cut: (node, why) => links.cut(node, why), peers: (gateways) => links.peers(gateways) };
+}
+
+function registryAt(shared: Shared | null, path: string): RegistryAt {
+  if (shared === null) return { kind: 'sqlite', path };
+  const { postgres, onIdleError } = shared;
+  return { kind: 'postgres', url: postgres.url, connectionsMax: 1, statementMs: postgres.statementMs, onIdleError };
 }

@@ -58,22 +58,22 @@ export function nodeRoutes(app: FastifyInstance, { joining, cut, note }: NodeDep
   app.post<{ Body: Static<typeof NewJoinTokenBody> }>('/admin/v1/join_tokens', { schema: create }, async (request, reply) => {
     const { authority, registry } = required(joining);
     const { node, region, models, networks = null, expires_in_seconds: lifetimeS = HOUR_S } = request.body;
-    const { id, token, expiresAtMs } = registry.allow({ node, region, models, networks }, lifetimeS * 1_000, authority.pin);
+    const { id, token, expiresAtMs } = await registry.allow({ node, region, models, networks }, lifetimeS * 1_000, authority.pin);
     await note(request, { type: 'join_token.created', organization: null, resource: id, detail: { node, region, models, networks } });
     void reply.status(201);
     return { object: 'join_token', id, node, token, expires_at: epochSeconds(expiresAtMs) };
   });
 
   const list = { summary: 'List the nodes that have joined', tags, querystring: Page, response: { 200: listSchema(NodeObject), ...ERRORS } };
-  app.get<{ Querystring: Static<typeof Page> }>('/admin/v1/nodes', { schema: list }, (request) => {
+  app.get<{ Querystring: Static<typeof Page> }>('/admin/v1/nodes', { schema: list }, async (request) => {
     const { after, limit = DEFAULT_LIMIT } = request.query;
-    return listOf(required(joining).registry.nodes({ after, limit: limit + 1 }).map(nodeObject), limit);
+    return listOf((await required(joining).registry.nodes({ after, limit: limit + 1 })).map(nodeObject), limit);
   });
 
   const revoke = { summary: 'Cut a node off, and let none of its certificates in any more', tags, params: NodeParams, response: { 200: NodeObject, ...ERRORS } };
   app.post<{ Params: Static<typeof NodeParams> }>('/admin/v1/nodes/:node/revoke', { schema: revoke }, async (request) => {
     const { node } = request.params;
-    const revoked = required(joining).registry.revoke(node);
+    const revoked = await required(joining).registry.revoke(node);
     cut(node, 'it was revoked');
     await note(request, { type: 'node.revoked', organization: null, resource: node, detail: {} });
     return nodeObject(revoked);

@@ -17,7 +17,7 @@ import {
 
 export interface NodeLinksOptions {
   /** Null: of whom nothing is known but that it may dial in. */
-  readonly admit: (request: IncomingMessage) => LinkAdmission<NodeBearer | null>;
+  readonly admit: (request: IncomingMessage) => LinkAdmission<NodeBearer | null> | Promise<LinkAdmission<NodeBearer | null>>;
   /** A new certificate for who has one. */
   readonly renew: (bearer: NodeBearer, address: string, request: string) => Promise<{ readonly certificate: string; readonly bearer: NodeBearer }>;
   readonly messageBytesMax: number;
@@ -92,6 +92,14 @@ export class NodeLinks {
   /** Cuts the links of a node that may not be linked any more. */
   cut(node: string, why: string): void {
     for (const linked of this.#all) if (linked.bearer?.identity.node === node) linked.link.refuse(why);
+  }
+
+  /** Cuts the links of nodes that may not be linked any more, as `refusal` says why: another gateway may have revoked one. */
+  async recheck(refusal: (bearer: NodeBearer, address: string) => Promise<string | null>): Promise<void> {
+    for (const { link, bearer, address } of this.#all) {
+      const why = bearer === null ? null : await refusal(bearer, address);
+      if (why !== null) link.refuse(why);
+    }
   }
 
   close(): void {
