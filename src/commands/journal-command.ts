@@ -63,7 +63,11 @@ async function ship({ url, statementMs, source, journalPath, sealKey, acceptsRes
     const lines = await ledger.ship(systemClock.wallMs());
     if (booked > 0) process.stderr.write('\n');
     const db = await openPostgres<unknown>({ url, component: 'gateways', migrations: [] });
-    await releaseAllowances(db, source).finally(() => db.destroy());
+    try {
+      await releaseAllowances(db, source);
+    } finally {
+      await db.destroy();
+    }
     return lines;
   } finally {
     await ledger.close();

@@ -4,6 +4,7 @@ import { moveAccounts, openAccounts } from '../accounts/index.ts';
 import { moveLedger, openJournal, openLedger, openPostgresLedger, openSqliteLedger, type MovedTable } from '../billing/index.ts';
 import { MeridianError, noLog, systemClock } from '../core/index.ts';
 import { deriveKey, openDataDirectory, writeOnce, type DataDirectory } from '../store/index.ts';
+import { andClose } from './and-close.ts';
 import { EXIT, UsageError, type Command } from './command.ts';
 
 const GROUP_COMMIT = { groupCommitMs: 2, streamGroupCommitMs: 20 };
@@ -42,7 +43,7 @@ async function move(data: DataDirectory, url: string): Promise<void> {
   const path = data.path('ledger.sqlite');
   const source = await shipAll(data, path, sealKey);
   const before = openSqliteLedger(path, { sealKey });
-  refuseFaults('The ledger of the data directory', await before.faults().finally(() => before.close()));
+  refuseFaults('The ledger of the data directory', await andClose(before, (before) => before.faults()));
   const tables = await moveLedger(path, url, progress);
   await moveAccounts(data.path('accounts.sqlite'), url, progress);
   process.stderr.write('\n');
@@ -56,10 +57,10 @@ async function shipAll(data: DataDirectory, path: string, sealKey: Buffer): Prom
   const journalPath = data.path('journal.sqlite');
   await (await openJournal({ path: journalPath, ...GROUP_COMMIT, clock: systemClock, log: noLog })).close();
   const reading = openSqliteLedger(path, { sealKey });
-  const [source = 'gateway', ...others] = await reading.sources().finally(() => reading.close());
+  const [source = 'gateway', ...others] = await andClose(reading, (reading) => reading.sources());
   if (others.length > 0) throw new MeridianError('conflict', { message: `The ledger has journals of several gateways (${[source, ...others].join(', ')}): it was moved before, or gateway.id has changed. Ask for help before going on.` });
   const ledger = await openLedger({ database: { kind: 'sqlite', path }, journalPath, source, sealKey });
-  await ledger.ship(systemClock.wallMs()).finally(() => ledger.close());
+  await andClose(ledger, (ledger) => ledger.ship(systemClock.wallMs()));
   return source;
 }
 
@@ -69,9 +70,9 @@ async function verify(tables: readonly MovedTable[], url: string, data: DataDire
   const different = tables.filter(({ from, to }) => from !== to);
   if (different.length > 0) throw new MeridianError('conflict', { message: `The tables ${different.map(({ table }) => table).join(', ')} have other rows than before. Move into a new database.` });
   const moved = await openPostgresLedger({ url, sealKey, statementMs: 600_000 });
-  refuseFaults('The ledger in PostgreSQL', await moved.faults().finally(() => moved.close()));
+  refuseFaults('The ledger in PostgreSQL', await andClose(moved, (moved) => moved.faults()));
   const accounts = await openAccounts({ at: { kind: 'postgres', url }, pepper: data.secrets.keyPepper, clock: systemClock, log: noLog });
-  const { count, fault } = await accounts.audit.verify().finally(() => accounts.close());
+  const { count, fault } = await andClose(accounts, (accounts) => accounts.audit.verify());
   refuseFaults('The audit log in PostgreSQL', fault === null ? [] : [fault]);
   process.stdout.write(`Sums and seals of the ledger are right, and ${count} events of the audit log are as they were written.\n`);
 }

@@ -34,9 +34,10 @@ describe.skipIf(!hasPostgres)('books that move into PostgreSQL', () => {
 
   const ask = (fleet: TestFleet, apiKey: string): Promise<unknown> => new OpenAI({ baseURL: fleet.gateway.publicUrl, apiKey, maxRetries: 0 }).chat.completions.create(BODY);
 
-  async function seen({ gateway, admin }: TestFleet) {
+  async function seen(fleet: TestFleet) {
+    const { gateway } = fleet;
     await gateway.feed.catchUp();
-    const read = async (path: string): Promise<unknown> => (await admin('GET', path)).json['data'];
+    const read = async (path: string): Promise<unknown> => (await fleet.admin('GET', path)).json['data'];
     return { usage: await read(USAGE), keys: await read('/admin/v1/keys?limit=100'), budgets: await read('/admin/v1/budgets?limit=100'), credits: await read('/admin/v1/credits?limit=100'), balance: await gateway.ledger.balance('org_default'), audit: await read('/v1/organization/audit_logs?limit=5') };
   }
 
