@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { MeridianError, type Logger } from '../core/index.ts';
+import { MeridianError, systemClock, wait, type Logger } from '../core/index.ts';
 import type { RedisSettings } from './redis-settings.ts';
 
 /** A client of one server, of a master that Sentinels know, or of a cluster. */
@@ -18,6 +18,7 @@ const backoff = (times: number): number => Math.min(RETRY_MS_MAX, 50 * times);
  * that cannot be reached is only logged: a gateway must come up without it.
  */
 export async function openRedis(settings: RedisSettings, log: Logger): Promise<RedisClient> {
+  if (!(await probe(settings))) log.error({ redis: placesText(settings.urls) }, 'Redis cannot be reached: limits are counted by each gateway for its share until it is');
   const client = await clientOf(settings);
   let lastError = '';
   client.on('error', (error: Error) => {
@@ -25,18 +26,56 @@ export async function openRedis(settings: RedisSettings, log: Logger): Promise<R
     lastError = error.message;
   });
   client.on('ready', () => (lastError = ''));
-  try {
-    await client.connect();
-    await refuse(client, settings);
-  } catch (error) {
-    const reason = reasonOf(error, settings);
-    if (reason !== null) {
-      client.disconnect();
-      throw reason;
-    }
-    log.error({ error: String(error) }, 'Redis cannot be reached: limits are counted by each gateway for its share until it is');
-  }
+  // It goes on trying by itself.
+  await Promise.race([client.connect().catch(() => {}), wait(systemClock, CONNECT_MS)]);
   return client;
+}
+
+/** Asks the first of the places that answers what it is; false when none does. Throws for what is wrong for good. */
+async function probe(settings: RedisSettings): Promise<boolean> {
+  const { Redis } = await import('ioredis');
+  for (const url of settings.urls) {
+    const client = new Redis({ ...placeOf(url), lazyConnect: true, enableReadyCheck: false, retryStrategy: () => null, connectTimeout: CONNECT_MS, commandTimeout: CONNECT_MS, maxRetriesPerRequest: 0 });
+    // What was said to the greeting comes as an event; the connection is only closed then.
+    let said = '';
+    client.on('error', (error) => (said = String(error)));
+    try {
+      await client.connect();
+      refuse(await client.info(), settings);
+      return true;
+    } catch (error) {
+      if (error instanceof MeridianError) throw error;
+      const reason = `${said} ${String(error)}`.trim();
+      if (/WRONGPASS|NOAUTH|NOPERM|invalid password/i.test(reason)) throw refusal(`refuses the user or password of redis.urls: ${reason}`, settings);
+    } finally {
+      client.disconnect();
+    }
+  }
+  return false;
+}
+
+function refuse(info: string, settings: RedisSettings): void {
+  const version = /^redis_version:(\d+)\.(\d+)/m.exec(info);
+  const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
+  if (major < VERSION_MIN[0] || (major === VERSION_MIN[0] && minor < VERSION_MIN[1])) {
+    throw refusal(`is version ${major}.${minor}; Meridian needs ${VERSION_MIN.join('.')} or newer. Upgrade it.`, settings);
+  }
+  const is = /^redis_mode:(\w+)/m.exec(info)?.[1] ?? 'standalone';
+  const wanted = MODES[settings.mode];
+  if (is !== wanted.name) throw refusal(`is ${WORDS[is] ?? is}. Say mode: ${is === 'standalone' ? 'single' : is} under redis${wanted.hint}.`, settings);
+}
+
+/** What each mode expects at its URLs, as Redis says it. */
+const MODES = {
+  single: { name: 'standalone', hint: '' },
+  cluster: { name: 'cluster', hint: '' },
+  sentinel: { name: 'sentinel', hint: ', or name the Sentinels in redis.urls' },
+} as const;
+
+const WORDS: Readonly<Record<string, string>> = { standalone: 'a server, no cluster and no Sentinel', cluster: 'a node of a cluster', sentinel: 'a Sentinel' };
+
+function refusal(what: string, { urls }: RedisSettings): MeridianError {
+  return new MeridianError('conflict', { message: `Redis at ${placesText(urls)} ${what}` });
 }
 
 /** Another connection to the same, for a subscriber. */
@@ -74,28 +113,6 @@ function placeOf(text: string) {
     ...(url.pathname.length > 1 ? { db: Number(url.pathname.slice(1)) } : {}),
     ...(url.protocol === 'rediss:' ? { tls: {} } : {}),
   };
-}
-
-async function refuse(client: RedisClient, { mode, urls }: RedisSettings): Promise<void> {
-  const info = await client.info();
-  const version = /^redis_version:(\d+)\.(\d+)/m.exec(info);
-  const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
-  if (major < VERSION_MIN[0] || (major === VERSION_MIN[0] && minor < VERSION_MIN[1])) {
-    throw new MeridianError('conflict', { message: `Redis at ${placesText(urls)} is version ${major}.${minor}; Meridian needs ${VERSION_MIN.join('.')} or newer. Upgrade it.` });
-  }
-  const isCluster = /^redis_mode:cluster/m.test(info);
-  if (isCluster && mode !== 'cluster') throw new MeridianError('conflict', { message: `Redis at ${placesText(urls)} is a node of a cluster. Say mode: cluster under redis.` });
-}
-
-/** What waiting does not mend, in words; null for all else. */
-function reasonOf(error: unknown, { mode, urls }: RedisSettings): MeridianError | null {
-  if (error instanceof MeridianError) return error;
-  const text = [error, ...(error instanceof Error && 'lastNodeError' in error ? [error.lastNodeError] : [])].map(String).join(' ');
-  const place = `Redis at ${placesText(urls)}`;
-  if (/WRONGPASS|NOAUTH|NOPERM|invalid password/i.test(text)) return new MeridianError('conflict', { message: `${place} refuses the user or password of redis.urls: ${text}`, cause: error });
-  if (mode === 'cluster' && /cluster support disabled/i.test(text)) return new MeridianError('conflict', { message: `${place} is no cluster. Say mode: single under redis.`, cause: error });
-  if (mode === 'sentinel' && /unknown command.*sentinel/i.test(text)) return new MeridianError('conflict', { message: `${place} is no Sentinel. Name the Sentinels in redis.urls, or say mode: single.`, cause: error });
-  return null;
 }
 
 /** Without passwords. */

@@ -8,6 +8,8 @@ import { freePort } from './meridian-process.ts';
 import { until } from './until.ts';
 
 const run = promisify(execFile);
+/** One that was killed reads its log first. */
+const START_MS_MAX = 60_000;
 
 /** Where PostgreSQL's own programs are, as Debian has them or on the path; null where it is not installed. */
 const PROGRAMS = programs();
@@ -47,7 +49,7 @@ export class PostgresServer {
     const settings = [`port=${this.port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${this.#directory}`, 'max_connections=200', 'shared_buffers=64MB'];
     const child = spawn(join(String(PROGRAMS), 'postgres'), ['-D', this.#data, ...settings.flatMap((setting) => ['-c', setting])], { ...unprivileged(), cwd: this.#directory, stdio: 'ignore' });
     this.#child = child;
-    await until(() => this.#answers(), 'PostgreSQL answers');
+    await until(() => this.#answers(), 'PostgreSQL answers', START_MS_MAX);
   }
 
   /** A new database, empty or like the one at `template`, to which nobody may be connected; its URL. */

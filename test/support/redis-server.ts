@@ -65,13 +65,15 @@ export class RedisServer {
   }
 
   async #answers(): Promise<boolean> {
-    const client = new Redis(this.port, '127.0.0.1', { lazyConnect: true, retryStrategy: () => null, connectTimeout: 500, maxRetriesPerRequest: 0 });
-    client.on('error', () => {});
+    const client = new Redis(this.port, '127.0.0.1', { lazyConnect: true, enableReadyCheck: false, retryStrategy: () => null, connectTimeout: 500, maxRetriesPerRequest: 0 });
+    let refusal = '';
+    client.on('error', (error) => (refusal = String(error)));
     try {
       await client.connect();
       return (await client.ping()) === 'PONG';
     } catch {
-      return false;
+      // Who asks for a password is there.
+      return refusal.includes('NOAUTH');
     } finally {
       client.disconnect();
     }
