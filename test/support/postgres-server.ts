@@ -21,17 +21,23 @@ export const hasPostgres = PROGRAMS !== null;
 export class PostgresServer {
   readonly port: number;
   readonly #directory: string;
+  readonly #settings: readonly string[];
   #child: ChildProcess | null = null;
   #databases = 0;
 
-  private constructor(directory: string, port: number) {
+  private constructor(directory: string, port: number, settings: readonly string[]) {
     this.#directory = directory;
+    this.#settings = settings;
     this.port = port;
   }
 
-  static async start(): Promise<PostgresServer> {
+  /**
+   * `durable`: what is committed survives a power cut, as in production. Without it what is committed survives the end of the server, however it
+   * ends, which is all that a test can bring about.
+   */
+  static async start(durable = false): Promise<PostgresServer> {
     const directory = mkdtempSync(join(tmpdir(), 'meridian-postgres-'));
-    const server = new PostgresServer(directory, await freePort());
+    const server = new PostgresServer(directory, await freePort(), durable ? [] : ['fsync=off']);
     const user = unprivileged();
     if (user !== null) chownSync(directory, user.uid, user.gid);
     chmodSync(directory, 0o700);
@@ -46,7 +52,7 @@ export class PostgresServer {
 
   /** Starts it again after `stop` or `kill`, on the same port; resolves when it answers. */
   async up(): Promise<void> {
-    const settings = [`port=${this.port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${this.#directory}`, 'max_connections=200', 'shared_buffers=64MB'];
+    const settings = [`port=${this.port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${this.#directory}`, 'max_connections=200', 'shared_buffers=64MB', ...this.#settings];
     const child = spawn(join(String(PROGRAMS), 'postgres'), ['-D', this.#data, ...settings.flatMap((setting) => ['-c', setting])], { ...unprivileged(), cwd: this.#directory, stdio: 'ignore' });
     this.#child = child;
     await until(() => this.#answers(), 'PostgreSQL answers', START_MS_MAX);
