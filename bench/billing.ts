@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { openJournal, openLedger, openSqliteLedger, type Journal, type LedgerEvent, type UsageRecord } from '../src/billing/index.ts';
-import { attemptId, noLog, requestId, seededRng, systemClock, wait } from '../src/core/index.ts';
+import { openJournal, openLedger, openSqliteLedger, type Journal, type LedgerEvent } from '../src/billing/index.ts';
+import { noLog, seededRng, systemClock, wait } from '../src/core/index.ts';
 import { goalTable, type Goal } from './goal.ts';
+import { PRICE, settleRecord as settle, USAGE } from './settle-record.ts';
 import { percentile } from './statistics.ts';
 
 const HELP = `npm run bench:billing -- [options]
@@ -27,8 +28,6 @@ const MONTH_DAYS = 31;
 const ROUNDS = 5;
 const USAGE_MS_MAX = 200;
 const INVOICE_MS_MAX = 2_000;
-const PRICE = { row: 'price_bench', tier: 'standard', window: null, input: 560_000_000, inputCached: 70_000_000, output: 1_680_000_000 } as const;
-const USAGE = { promptTokens: 1_000, cachedTokens: 512, completionTokens: 300, reasoningTokens: 0 };
 
 interface Figures {
   readonly recordsPerS: number;
@@ -107,17 +106,6 @@ async function paced(journal: Journal, seconds: number): Promise<number[]> {
   }
   await Promise.all(all);
   return waits;
-}
-
-function settle(journal: Journal): Promise<void> {
-  const wallMs = systemClock.wallMs();
-  const id = requestId(wallMs);
-  const attempt = { id: attemptId(id, 0), replica: 'gcp-us-east4-1/0', region: 'gcp-us-east4', startedMs: 0.4, resumedTokens: 0, outcome: 'completed', errorCode: null, usage: USAGE, source: 'engine', counted: USAGE, predictedMs: 40, ttftMs: 41, durationMs: 899 } as const;
-  const record: UsageRecord = {
-    requestId: id, admittedAtMs: wallMs, organization: 'org_default', project: 'proj_default', keyId: 'key_01M8D6CTQM8JR0EFW0YTA4ZXC4', model: 'deepseek-v3', endpoint: 'chat.completions', streamed: false,
-    price: PRICE, outcome: 'completed', status: 200, errorCode: null, usage: USAGE, source: 'engine', estimated: false, chargedAttempt: attempt.id, ttftMs: 41, durationMs: 900, attempts: [attempt],
-  };
-  return journal.settle(record);
 }
 
 /** A ledger with `events` events of one month and one organization. */

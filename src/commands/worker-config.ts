@@ -7,7 +7,6 @@ const SLOT_PORTS = 10;
 /** The configuration of the gateway in slot `slot`: it shares the public port with the others, and has all else for itself. */
 export function workerConfig(config: GatewayConfig, slot: number): GatewayConfig {
   const { gateway, dataDir, listen } = config;
-  const beside = (port: number): number => (port === 0 ? 0 : port + SLOT_PORTS * slot);
   return {
     ...config,
     gateway: { ...gateway, id: `${gateway.id}-${slot}` },
@@ -16,10 +15,25 @@ export function workerConfig(config: GatewayConfig, slot: number): GatewayConfig
     listen: {
       ...listen,
       public: { ...listen.public, reusePort: true },
-      admin: { ...listen.admin, port: beside(listen.admin.port) },
-      ...(listen.fleet === undefined ? {} : { fleet: { ...listen.fleet, port: beside(listen.fleet.port) } }),
+      admin: { ...listen.admin, port: beside(listen.admin.port, slot) },
+      ...(listen.fleet === undefined ? {} : { fleet: besideOf(listen.fleet, slot) }),
     },
   };
+}
+
+type FleetListener = NonNullable<GatewayConfig['listen']['fleet']>;
+
+/** What nodes are told to dial goes with the port. */
+function besideOf(fleet: FleetListener, slot: number): FleetListener {
+  const { advertiseUrl, ...rest } = { ...fleet, port: beside(fleet.port, slot) };
+  if (advertiseUrl === undefined) return rest;
+  const url = new URL(advertiseUrl);
+  if (url.port !== '') url.port = String(beside(Number(url.port), slot));
+  return { ...rest, advertiseUrl: url.href };
+}
+
+function beside(port: number, slot: number): number {
+  return port === 0 ? 0 : port + SLOT_PORTS * slot;
 }
 
 /** Why workers cannot share this configuration, in words; null when they can. */

@@ -40,7 +40,7 @@ export async function openMembers({ config, shared, fleetUrl, clock, log, onPeer
   if (shared === null || shared.redisParts === null) return { count: () => 1, tellNodes };
   const { redis, keyPrefix } = shared.redisParts;
   const { id, region } = config.gateway;
-  const self: Member = { id, region, fleetUrl: config.listen.fleet?.advertiseUrl ?? fleetUrl, startedAtMs: clock.wallMs() };
+  const self: Member = { id, region, fleetUrl: advertisedUrl(config, fleetUrl, log), startedAtMs: clock.wallMs() };
   const { beatMs, memberLeaseMs: leaseMs } = config.sharing;
   const onChange = (all: readonly Member[]): void => {
     log.info({ gateways: all.map((member) => member.id) }, 'the gateways that are there have changed');
@@ -49,4 +49,14 @@ export async function openMembers({ config, shared, fleetUrl, clock, log, onPeer
   };
   const members = teardown.add(await Members.join({ redis, keyPrefix, self, beatMs, leaseMs, clock, log, onChange }));
   return { count: () => members.list().length, tellNodes };
+}
+
+/** What nodes on other machines can dial; null when nobody has said it, and any address of this one is listened at. */
+function advertisedUrl({ listen }: GatewayConfig, fleetUrl: string | null, log: Logger): string | null {
+  if (listen.fleet === undefined) return null;
+  const { advertiseUrl, host } = listen.fleet;
+  if (advertiseUrl !== undefined) return advertiseUrl;
+  if (host !== '0.0.0.0' && host !== '::') return fleetUrl;
+  log.warn({ host }, 'nodes that are linked to other gateways are not told of this one: say listen.fleet.advertise_url');
+  return null;
 }

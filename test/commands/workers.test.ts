@@ -119,7 +119,7 @@ ${more}`,
     const clients = load(port, apiKey);
     await until(() => clients.answers > 20, 'requests are answered');
     process.kill(supervisor.pid, 'SIGUSR2');
-    await supervisor.prints('rolling restart is done');
+    await supervisor.prints('rolling restart is done', 80_000);
     const atEnd = clients.answers;
     await until(() => clients.answers > atEnd + 20, 'requests are answered by the new workers');
     await clients.stop();

@@ -38,8 +38,8 @@ export class MeridianProcess {
   }
 
   /** Resolves once stdout holds `text`; rejects when the process ends before. */
-  async prints(text: string): Promise<this> {
-    await until(() => this.ended !== null || this.stdout.includes(text), `the process prints "${text}"`);
+  async prints(text: string, patienceMs?: number): Promise<this> {
+    await until(() => this.ended !== null || this.stdout.includes(text), `the process prints "${text}"`, patienceMs);
     if (!this.stdout.includes(text)) throw new Error(`the process ended (${this.ended}) without printing "${text}": ${this.stderr}`);
     return this;
   }
