@@ -44,6 +44,8 @@ export interface GatewayWorld {
 }
 
 const SWEEP_MS = 100;
+/** How long clients may keep idle connections to a gateway that leaves. */
+const PARTING_MS = 10_000;
 /** Keys whose usual length of answer is remembered. */
 const OUTPUT_KEYS_MAX = 100_000;
 
@@ -128,7 +130,9 @@ async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teard
   async function part(): Promise<void> {
     phase.isParting = true;
     edges.stopListening();
-    await wait(clock, live.current.drain.readinessMs);
+    // Those that are idle for so long are hardly about to be used; closing one that is would lose a request.
+    const untilMs = clock.now() + Math.max(PARTING_MS, live.current.drain.readinessMs);
+    while ((await edges.connections()) > 0 && clock.now() < untilMs) await wait(clock, SWEEP_MS);
   }
   return {
     ...edges,

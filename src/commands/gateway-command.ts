@@ -8,7 +8,8 @@ import { untilStopped } from './until-stopped.ts';
 import { workersFault } from './worker-config.ts';
 import { WorkerPool } from './worker-pool.ts';
 
-const STOP_MS = 10_000;
+/** Idle connections of clients, and what is closed at the end. */
+const STOP_MS = 20_000;
 const WORKERS_MAX = 64;
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const WORKER_PROGRAM = fileURLToPath(new URL(`./gateway-worker.${extension}`, import.meta.url));

@@ -7,7 +7,8 @@ import { untilStopped } from './until-stopped.ts';
 import { workerConfig } from './worker-config.ts';
 import type { WorkerReport } from './worker-process.ts';
 
-const STOP_MS = 10_000;
+/** Idle connections of clients, and what is closed at the end. */
+const STOP_MS = 20_000;
 const READY_STEP_MS = 100;
 /** After so long it listens all the same: there may be no node yet. */
 const UNREADY_MS = 10_000;

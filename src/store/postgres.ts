@@ -39,6 +39,8 @@ export async function openPostgres<Tables>(options: PostgresOptions): Promise<Ky
     max: connectionsMax,
     connectionTimeoutMillis: connectMs,
     statement_timeout: statementMs,
+    // A server that hangs does not end statements by itself.
+    query_timeout: statementMs + connectMs,
     idle_in_transaction_session_timeout: 2 * statementMs,
     keepAlive: true,
     options: '-c synchronous_commit=on',

@@ -1,4 +1,5 @@
 import { Server as NetServer } from 'node:net';
+import { promisify } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayConfig } from '../config/index.ts';
 import { adminRoutes, createEdge, openapiDocument, parseBody, publicRoutes, type AdminDeps, type GatewayDeps } from '../gateway/index.ts';
@@ -14,6 +15,8 @@ export interface Edges {
   listen(): Promise<void>;
   /** Takes no new connections of clients; those there are go on. */
   stopListening(): void;
+  /** Of clients, idle ones among them. */
+  connections(): Promise<number>;
 }
 
 type AdminParts = Pick<AdminDeps, 'accounts' | 'keys' | 'ledger' | 'feed' | 'desk' | 'invoices' | 'priceDesk' | 'webhooks' | 'operate' | 'cut' | 'joining' | 'scrape' | 'reload'> & { readonly isLeaving: () => boolean };
@@ -43,7 +46,7 @@ export async function openEdges(config: GatewayConfig, deps: GatewayDeps, admin:
   const { public: at } = config.listen;
   const listenPublic = (): Promise<string> => listen(publicApp.server, at, 'listen.public', schemeOf(at));
   const publicUrl = at.reusePort ? urlOf(at, at.port, schemeOf(at)) : await listenPublic();
-  return { publicUrl: `${publicUrl}/v1`, adminUrl, listen: async () => void (at.reusePort && (await listenPublic())), stopListening: () => void NetServer.prototype.close.call(publicApp.server) };
+  return { publicUrl: `${publicUrl}/v1`, adminUrl, connections: () => promisify(publicApp.server.getConnections.bind(publicApp.server))(), listen: async () => void (at.reusePort && (await listenPublic())), stopListening: () => void NetServer.prototype.close.call(publicApp.server) };
 }
 
 function edge(config: GatewayConfig, at: ListenAt, deps: GatewayDeps, readBody: (body: Buffer) => unknown): Promise<FastifyInstance> {

@@ -28,8 +28,8 @@ class Books {
       beat: () => Promise.resolve(true),
       move: async (move) => {
         await Promise.resolve();
-        const moved = this.#done.get(move.id) ?? this.#move(source, move);
-        this.#done.set(move.id, moved);
+        const moved = this.#done.get(`${source} ${move.number}`) ?? this.#move(source, move);
+        this.#done.set(`${source} ${move.number}`, moved);
         if (this.unanswered === 0) return moved;
         this.unanswered -= 1;
         throw new MeridianError('overloaded');

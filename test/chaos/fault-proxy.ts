@@ -51,10 +51,10 @@ export class FaultProxy {
     server.on('connection', (client: Socket) => this.#accept(client));
   }
 
-  /** `port`: any free one if it is left out. */
-  static async start(target: { readonly host: string; readonly port: number }, world: World, port = 0): Promise<FaultProxy> {
+  /** `port`: any free one if it is left out; `host`: loopback. */
+  static async start(target: { readonly host: string; readonly port: number }, world: World, port = 0, host = '127.0.0.1'): Promise<FaultProxy> {
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
-    server.listen(port, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
     const address = server.address();
     return new FaultProxy(server, typeof address === 'object' && address !== null ? address.port : 0, target, world);

@@ -14,9 +14,11 @@ export class MeridianProcess {
   ended: number | string | null = null;
   readonly #child: ChildProcess;
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  /** `through`: a command that runs it in its place, as `ip netns exec NAME`. */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, through: readonly string[] = []) {
     // A process group of its own, so that a test can see whether anything of it is left.
-    this.#child = spawn(process.execPath, ['src/main.ts', ...args], {
+    const [program = '', ...words] = [...through, process.execPath, 'src/main.ts', ...args];
+    this.#child = spawn(program, words, {
       cwd: ROOT,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -4,8 +4,11 @@ import type { PotOwner } from './pot.ts';
 /** One change of what a gateway has set aside of a pot. */
 export interface AllowanceMove {
   readonly owner: PotOwner;
-  /** Of this change: when it is asked for again, because no answer came, it is made once. */
-  readonly id: string;
+  /**
+   * Rises with every change of a pot. When one is asked for again, because no answer came, it is made once; one that arrives after a
+   * later one is not made at all.
+   */
+  readonly number: number;
   /** What is needed at the least; where there is less, nothing is taken. */
   readonly atLeast: FemtoUsd;
   /** Given back in place of taking, as far as it is there. */

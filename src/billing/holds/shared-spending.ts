@@ -1,4 +1,4 @@
-import { InTurn, MeridianError, opposite, sumOf, ulid, wait, type Clock, type FemtoUsd, type Logger } from '../../core/index.ts';
+import { InTurn, MeridianError, opposite, sumOf, wait, type Clock, type FemtoUsd, type Logger } from '../../core/index.ts';
 import type { Budget, BudgetState } from '../ledger/billing-account.ts';
 import type { AllowanceMove, AllowanceMoved, Allowances } from './allowances.ts';
 import { BudgetsByScope, periodOf } from './budgets-by-scope.ts';
@@ -33,6 +33,7 @@ const IDLE_MS = 10_000;
 const RECALL_STEP_MS = 50;
 const RECALL_STEPS = 6;
 const RECALL_PAUSE_MS = 1_000;
+const MOVES_PER_MS = 1_000;
 /** Times that what was set aside for a request may be taken by another one before it. */
 const TRIES_MAX = 16;
 
@@ -57,12 +58,15 @@ export class SharedSpending implements Spending {
   readonly #unbooked = new Map<string, Unbooked>();
   /** Budgets that were charged since the books had more. */
   readonly #spentOn = new Set<Budget>();
+  #moves: number;
+  #isBeating = false;
   /** Monotonic: when it last said that it is there, and was heard. */
   #heardAtMs: number;
 
   constructor(options: SharedSpendingOptions) {
     this.#options = options;
     this.#heardAtMs = options.clock.now();
+    this.#moves = options.clock.wallMs() * MOVES_PER_MS;
     this.renew(options.terms);
   }
 
@@ -142,6 +146,17 @@ export class SharedSpending implements Spending {
 
   /** Says that it is there, and gives back what it has not needed for a while. Rejects when nobody heard it. */
   async beat(): Promise<void> {
+    // One that waits for an answer is enough.
+    if (this.#isBeating) return;
+    this.#isBeating = true;
+    try {
+      await this.#beat();
+    } finally {
+      this.#isBeating = false;
+    }
+  }
+
+  async #beat(): Promise<void> {
     const { allowances, clock } = this.#options;
     const sentAtMs = clock.now();
     if (!(await allowances.beat())) this.#lose();
@@ -280,7 +295,13 @@ export class SharedSpending implements Spending {
     if (pot.pending !== null) await this.#send(pot, pot.pending);
     const missing = (amount - pot.left) as FemtoUsd;
     const back = giveBack === undefined ? {} : { giveBack };
-    return this.#send(pot, { owner: pot.owner, id: ulid(this.#options.clock.wallMs()), atLeast: missing > 0n ? missing : NOTHING, ...back });
+    return this.#send(pot, { owner: pot.owner, number: this.#nextNumber(), atLeast: missing > 0n ? missing : NOTHING, ...back });
+  }
+
+  /** Rises over restarts too: those before it have nothing set aside any more. */
+  #nextNumber(): number {
+    this.#moves += 1;
+    return this.#moves;
   }
 
   async #send(pot: SharedPot, move: AllowanceMove): Promise<AllowanceMoved> {

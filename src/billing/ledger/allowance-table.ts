@@ -21,12 +21,17 @@ export interface TakenOff {
 /** A move takes such a part of what is free, or what it needs: so several gateways share a small rest. */
 const PORTION = 8n;
 
-/** Begins, or begins anew, with nothing set aside. */
+/** Begins with nothing set aside, whatever it had in an earlier life. */
 export async function becomeHolder(db: Kysely<AllowanceTables>, source: string): Promise<void> {
   await db.transaction().execute(async (within) => {
     await within.deleteFrom('allowance_holders').where('source', '=', source).execute();
     await within.insertInto('allowance_holders').values({ source, beat: 1 }).execute();
   });
+}
+
+/** Is one again after it was taken for gone; nothing is set aside. */
+export async function becomeHolderAgain(db: Kysely<AllowanceTables>, source: string): Promise<void> {
+  await db.insertInto('allowance_holders').values({ source, beat: 1 }).onConflict((conflict) => conflict.doNothing()).execute();
 }
 
 /** Whoever it was, it has nothing set aside any more. */
@@ -44,7 +49,7 @@ export async function beatHolder(db: Kysely<AllowanceTables>, source: string): P
  * Sets more aside for `source`, or less. Of all who want something of one pot, one at a time looks what is free: what is spent and
  * what all have set aside is read in one statement, and a booking changes both in one transaction, so neither is seen without the other.
  */
-export function moveAllowance(db: Kysely<Tables>, source: string, { owner, id, atLeast, giveBack }: AllowanceMove): Promise<AllowanceMoved> {
+export function moveAllowance(db: Kysely<Tables>, source: string, { owner, number, atLeast, giveBack }: AllowanceMove): Promise<AllowanceMoved> {
   const pot = potName(owner);
   return db.transaction().execute(async (within) => {
     await oneAtATime(within, `pot ${pot}`);
@@ -56,9 +61,10 @@ export function moveAllowance(db: Kysely<Tables>, source: string, { owner, id, a
     const elsewhere = (setAside - amount) as FemtoUsd;
     const free = (left - setAside) as FemtoUsd;
     // No answer came the last time, but it was done.
-    if (own?.last_move === id) return { added: BigInt(own.last_added) as FemtoUsd, free, elsewhere };
+    if (own?.last_move === number) return { added: BigInt(own.last_added) as FemtoUsd, free, elsewhere };
+    if (own !== undefined && own.last_move > number) throw new MeridianError('conflict', { message: 'This was asked for before something else that is done already.' });
     const added = giveBack === undefined ? portionOf(free, atLeast) : opposite(giveBack < amount ? giveBack : (amount as FemtoUsd));
-    const values = { amount: String(amount + added), last_move: id, last_added: String(added) };
+    const values = { amount: String(amount + added), last_move: number, last_added: String(added) };
     await within
       .insertInto('allowances')
       .values({ pot, source, ...values })

@@ -3,7 +3,7 @@ import CircuitBreaker from 'opossum';
 import { MeridianError, type Clock, type Logger } from '../../core/index.ts';
 import type { AllowanceMove, AllowanceMoved, Allowances } from '../holds/allowances.ts';
 import type { AllowanceTables } from './allowance-schema.ts';
-import { beatHolder, becomeHolder, moveAllowance, releaseHolder } from './allowance-table.ts';
+import { beatHolder, becomeHolder, becomeHolderAgain, moveAllowance, releaseHolder } from './allowance-table.ts';
 import type { LedgerTables } from './ledger-tables.ts';
 
 export interface PostgresAllowancesOptions {
@@ -74,7 +74,7 @@ export class PostgresAllowances implements Allowances {
     const db = this.#db;
     try {
       const isHolder = await beatHolder(db, source);
-      if (!isHolder) await becomeHolder(db, source);
+      if (!isHolder) await becomeHolderAgain(db, source);
       await this.#releaseSilent();
       return isHolder;
     } catch (error) {
