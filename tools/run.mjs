@@ -90,10 +90,10 @@ function run(node, file, rest) {
     detached: true,
     env: { ...process.env, MERIDIAN_PARENT_FD: '3', NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'node') },
   });
-  let forwardedMs = 0;
+  const forwardedMs = {};
   const forward = (signal) => {
-    if (Date.now() - forwardedMs < SAME_SIGNAL_MS) return;
-    forwardedMs = Date.now();
+    if (Date.now() - (forwardedMs[signal] ?? 0) < SAME_SIGNAL_MS) return;
+    forwardedMs[signal] = Date.now();
     child.kill(signal);
   };
   for (const signal of SIGNALS) process.on(signal, forward);
