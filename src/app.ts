@@ -1,27 +1,40 @@
-import { HedgeBudget, InFlightLimit, RateLimiter, RetryBudget } from './admission/index.ts';
-import { ExpectedOutput, Router, TokenRatio } from './balancer/index.ts';
+import { RateLimiter } from './admission/index.ts';
+import { ExpectedOutput } from './balancer/index.ts';
 import { PriceDesk } from './billing/index.ts';
 import type { GatewayConfig } from './config/index.ts';
-import { Patience } from './health/index.ts';
 import { wait, type Clock, type Logger, type Rng } from './core/index.ts';
-import { ActiveRequests, gatewayMetrics, ReplicaAccess, RouteLog, Sweep, WaitingRoom, type GatewayDeps } from './gateway/index.ts';
+import { ActiveRequests, gatewayMetrics, RouteLog, Sweep, type GatewayDeps } from './gateway/index.ts';
 import {
-  gatewayOptions,
-  modelOptions,
+  ConfigReload,
+  LiveConfig,
+  openBoundedParts,
   openEdges,
   openFleet,
   openPrices,
   openRecords,
   openTelemetry,
+  reconfigureParts,
   Teardown,
-  watchOverload,
+  type ConfigSource,
   type Edges,
   type Records,
+  type ReloadReport,
 } from './wiring/index.ts';
+
+export type { ConfigSource };
 
 export interface Gateway extends Edges, Pick<Records, 'keys' | 'journal' | 'ledger' | 'feed'>, Pick<GatewayDeps, 'fleet'> {
   /** Where nodes dial in; null when the configuration has no fleet listener. */
   readonly fleetUrl: string | null;
+  /** What it goes by now. */
+  readonly config: () => GatewayConfig;
+  /** Reads the configuration again. Rejects with all that is wrong with it, and nothing is changed then. */
+  reload(): Promise<ReloadReport>;
+  /**
+   * Leaves to others that listen at the same port: takes no new connections, serves those that are open to the end of their next answer, and stops
+   * when none is left, or after the time that streams have.
+   */
+  handOver(): Promise<void>;
   /** Takes nothing new, lets streams finish within the configured time, and stops. */
   drain(): Promise<void>;
   /** Stops at once: streams under way are cut. */
@@ -33,6 +46,10 @@ export interface GatewayWorld {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
+  /** Where the configuration came from; without it, it cannot be read again. */
+  readonly source?: ConfigSource;
+  /** Does not listen for clients: whoever starts it opens `door`. */
+  readonly isDoorShut?: boolean;
 }
 
 const SWEEP_MS = 100;
@@ -57,69 +74,85 @@ export async function startGateway(config: GatewayConfig, world: GatewayWorld): 
 
 async function build(config: GatewayConfig, world: GatewayWorld, teardown: Teardown): Promise<Gateway> {
   const { clock, log } = world;
+  const live = new LiveConfig(config);
   const phase = { isLeaving: false, isDraining: false };
   const { prices, rows } = openPrices(config, clock);
   const records = await openRecords(config, world, teardown);
   const priceDesk = new PriceDesk({ rows, prices, ledger: records.ledger, clock });
   await priceDesk.load();
   const { metrics, telemetry } = await openTelemetry(config, world, teardown);
-  const router = new Router({ ...config.balancer, homeRegion: config.gateway.region }, world.rng);
+  const parts = openBoundedParts(config, world, teardown);
   const sweep = teardown.add(new Sweep(clock, SWEEP_MS, log));
-  const { fleet, settlements, fleetUrl, ...nodes } = await openFleet(config, { ...world, prefixes: router.prefixes }, { ...records, audit: records.accounts.audit }, teardown);
-  const waitingRoom = new WaitingRoom(config.admission, clock);
-  sweep.add((now) => waitingRoom.expire(now));
+  const { fleet, settlements, fleetUrl, ...nodes } = await openFleet(config, { ...world, prefixes: parts.router.prefixes }, { ...records, audit: records.accounts.audit }, teardown);
+  sweep.add((now) => parts.waitingRoom.expire(now));
   const active = new ActiveRequests();
-  const inFlight = new InFlightLimit(config.limits.inFlightMax);
-  const overload = watchOverload(config.overload, clock, teardown);
   const deps: GatewayDeps = {
     ...world,
     ...records,
+    ...parts,
     prices,
-    options: gatewayOptions(config),
-    models: modelOptions(config),
-    aliases: new Map(Object.entries(config.aliases)),
-    access: new ReplicaAccess(config.dedicated),
-    waitingRoom,
-    inFlight,
+    get options() {
+      return live.options;
+    },
+    get models() {
+      return live.models;
+    },
+    get aliases() {
+      return live.aliases;
+    },
+    get access() {
+      return live.access;
+    },
     rateLimiter: new RateLimiter(LIMITED_SCOPES_MAX),
-    overload,
     active,
     fleet,
-    router,
     expectedOutput: new ExpectedOutput(OUTPUT_KEYS_MAX),
-    tokenRatio: new TokenRatio(Object.entries(config.models).map(([name, { bytesPerToken }]) => [name, bytesPerToken])),
-    patience: new Patience({ ...config.timeouts, hedge: config.hedge }),
-    hedges: new HedgeBudget(config.hedge.share),
-    retries: new RetryBudget({ share: config.retries.budgetShare, windowMs: config.retries.budgetWindowMs, reserve: config.retries.budgetReserve }),
     routeLog: new RouteLog(config.balancer.explainMax),
     settlements,
     sweep,
-    metrics: gatewayMetrics(metrics, { ...records, fleet, inFlight, waitingRoom, overload }),
+    metrics: gatewayMetrics(metrics, { ...records, ...parts, fleet }),
     tracing: telemetry.tracing,
     isDraining: () => phase.isDraining,
   };
   const stopCheckpoints = clock.every(config.journal.checkpointMs, () => records.journal.checkpoint(active.checkpoints(clock.now())));
   teardown.add({ close: stopCheckpoints });
-  const edges = await openEdges(config, deps, { ...records, priceDesk, ...nodes, scrape: () => telemetry.scrape(), isLeaving: () => phase.isLeaving }, teardown);
+  const reloading = Promise.withResolvers<ConfigReload>();
+  const reload = async (): Promise<ReloadReport> => (await reloading.promise).run();
+  const edges = await openEdges(live, deps, { ...records, priceDesk, ...nodes, scrape: () => telemetry.scrape(), isLeaving: () => phase.isLeaving, isDoorShut: world.isDoorShut ?? false, reloadConfig: reload }, teardown);
+  const apply = (to: GatewayConfig): void => {
+    reconfigureParts(parts, to);
+    nodes.reconfigure(to);
+    edges.reconfigure(to);
+  };
+  reloading.resolve(new ConfigReload({ ...world, source: world.source ?? null, live, priceDesk, certificates: [...edges.certificates, ...nodes.certificates], apply }));
   return {
     ...edges,
     ...records,
     fleet,
     fleetUrl,
+    config: () => live.config,
+    reload,
+    async handOver() {
+      phase.isLeaving = true;
+      edges.door.leave();
+      log.info({ connections: edges.door.connections }, 'no new connections are taken; waiting for those that are open');
+      await until(() => edges.door.connections === 0, live.config.drain.streamsMs, clock);
+      await teardown.run();
+    },
     async drain() {
       phase.isLeaving = true;
-      await wait(clock, config.drain.readinessMs);
+      await wait(clock, live.config.drain.readinessMs);
       phase.isDraining = true;
-      log.info({ inFlight: inFlight.inFlight }, 'no new requests are taken; waiting for those under way');
-      await idle(deps, config.drain.streamsMs);
+      log.info({ inFlight: parts.inFlight.inFlight }, 'no new requests are taken; waiting for those under way');
+      await until(() => parts.inFlight.inFlight === 0, live.config.drain.streamsMs, clock);
       await teardown.run();
     },
     close: () => teardown.run(),
   };
 }
 
-/** Resolves when no request is under way, or after `maxMs`. */
-async function idle({ clock, inFlight }: GatewayDeps, maxMs: number): Promise<void> {
+/** Resolves when it is so, or after `maxMs`. */
+async function until(isSo: () => boolean, maxMs: number, clock: Clock): Promise<void> {
   const untilMs = clock.now() + maxMs;
-  while (inFlight.inFlight > 0 && clock.now() < untilMs) await wait(clock, SWEEP_MS);
+  while (!isSo() && clock.now() < untilMs) await wait(clock, SWEEP_MS);
 }

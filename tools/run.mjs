@@ -9,7 +9,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR = 26;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 /** One Ctrl-C arrives twice, from the terminal and through npm; the second within this time is the same one. */
 const SAME_SIGNAL_MS = 500;
 const ORPHAN_CHECK_MS = 500;
@@ -90,10 +90,10 @@ function run(node, file, rest) {
     detached: true,
     env: { ...process.env, MERIDIAN_PARENT_FD: '3', NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'node') },
   });
-  let forwardedMs = 0;
+  const forwardedMs = {};
   const forward = (signal) => {
-    if (Date.now() - forwardedMs < SAME_SIGNAL_MS) return;
-    forwardedMs = Date.now();
+    if (Date.now() - (forwardedMs[signal] ?? 0) < SAME_SIGNAL_MS) return;
+    forwardedMs[signal] = Date.now();
     child.kill(signal);
   };
   for (const signal of SIGNALS) process.on(signal, forward);

@@ -4,5 +4,5 @@ export { InFlightLimit, type InFlightPermit } from './in-flight-limit.ts';
 export { Overload, type OverloadOptions } from './overload.ts';
 export { HedgeBudget } from './hedge-budget.ts';
 export { RateLimiter, type LimitAnswer, type LimitedScope, type LimitName, type LimitStanding, type LimitView, type RatePermit } from './rate-limiter.ts';
-export { RetryBudget } from './retry-budget.ts';
+export { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 export type { TokenCost } from './service-shares.ts';

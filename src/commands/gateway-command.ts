@@ -1,5 +1,5 @@
-import { startGateway } from '../app.ts';
-import { loadGatewayConfig } from '../config/index.ts';
+import { startGateway, type ConfigSource, type Gateway } from '../app.ts';
+import { loadGatewayConfig, type GatewayConfig } from '../config/index.ts';
 import { systemClock, systemRng } from '../core/index.ts';
 import { jsonLog } from '../telemetry/index.ts';
 import { UsageError, type Command } from './command.ts';
@@ -16,12 +16,21 @@ export const gatewayCommand: Command = {
   async run(words) {
     const path = words.text('config');
     if (path === undefined) throw new UsageError('--config FILE is missing');
-    const config = loadGatewayConfig(path, process.env);
-    const log = jsonLog({ level: config.telemetry.logLevel, clock: systemClock, stream: process.stdout });
-    const gateway = await startGateway(config, { clock: systemClock, rng: systemRng(), log });
-    const { publicUrl, adminUrl, fleetUrl } = gateway;
-    log.info({ publicUrl, adminUrl, fleetUrl }, 'gateway is up');
-    const graceMs = config.drain.readinessMs + config.drain.streamsMs + STOP_MS;
-    return untilStopped(graceMs, log, () => gateway.drain());
+    return runGateway({ file: path, read: () => loadGatewayConfig(path, process.env) });
   },
 };
+
+async function runGateway(source: ConfigSource): Promise<number> {
+  const config = source.read();
+  let gateway: Gateway | null = null;
+  const configNow = (): GatewayConfig => gateway?.config() ?? config;
+  const log = jsonLog({ level: () => configNow().telemetry.logLevel, clock: systemClock, stream: process.stdout });
+  const started = await startGateway(config, { clock: systemClock, rng: systemRng(), log, source });
+  gateway = started;
+  const { publicUrl, adminUrl, fleetUrl } = started;
+  log.info({ publicUrl, adminUrl, fleetUrl }, 'gateway is up');
+  const graceMs = (): number => configNow().drain.readinessMs + configNow().drain.streamsMs + STOP_MS;
+  // What is wrong with the file is in the log.
+  return untilStopped(graceMs, log, () => started.drain(), { SIGHUP: () => void started.reload().catch(() => {}) });
+}
+

@@ -1,8 +1,10 @@
-export { gatewayOptions, modelOptions } from './gateway-options.ts';
+export { ConfigReload, type ConfigSource, type ReloadReport } from './config-reload.ts';
+export { LiveConfig } from './live-config.ts';
+export type { ListeningSocket, PublicDoor, Seat } from './public-door.ts';
+export { openBoundedParts, reconfigureParts } from './bounded-parts.ts';
 export { openEdges, type Edges } from './open-edges.ts';
 export { openFleet } from './open-fleet.ts';
 export { openPrices } from './open-prices.ts';
 export { openRecords, type Records } from './open-records.ts';
 export { openTelemetry } from './open-telemetry.ts';
-export { watchOverload } from './watch-overload.ts';
 export { Teardown } from './teardown.ts';

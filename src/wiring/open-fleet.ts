@@ -2,13 +2,16 @@ import type { AuditLog } from '../accounts/index.ts';
 import type { Journal } from '../billing/index.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import type { Clock, Logger, Rng } from '../core/index.ts';
-import { AgentlessReplica, NodeLinks, SettlementInbox } from '../gateway/index.ts';
-import { Fleet, PACE_PRIOR, type PacePrior, type ReplicaHealthOptions } from '../health/index.ts';
+import { NodeLinks, SettlementInbox, type NodeLinksOptions } from '../gateway/index.ts';
+import { Fleet } from '../health/index.ts';
 import { LINK_PATH } from '../link/index.ts';
 import type { PrefixSink } from '../prefix/index.ts';
+import { AgentlessReplicas } from './agentless-replicas.ts';
 import { fleetMembers, type Joining } from './fleet-members.ts';
 import { listen } from './listener.ts';
+import { pacePrior, replicaHealth } from './replica-options.ts';
 import type { Teardown } from './teardown.ts';
+import { TlsFiles } from './tls-files.ts';
 
 interface World {
   readonly clock: Clock;
@@ -24,6 +27,10 @@ interface OpenFleet {
   /** Cuts the links of a node. */
   readonly cut: NodeLinks['cut'];
   readonly joining: Joining | null;
+  /** Of the fleet listener. */
+  readonly certificates: readonly TlsFiles[];
+  /** Goes by other replicas, peers and bounds from now on. */
+  readonly reconfigure: (config: GatewayConfig) => void;
 }
 
 /** What it is written down by. */
@@ -34,8 +41,6 @@ interface FleetRecords {
   readonly nodesPath: string;
 }
 
-const EVENT_BYTES_MAX = 1 << 20;
-
 /** The replicas: those that nodes bring over their links, and those the configuration names by URL. */
 export async function openFleet(config: GatewayConfig, world: World & { readonly prefixes: PrefixSink }, { journal, audit, nodesPath }: FleetRecords, teardown: Teardown): Promise<OpenFleet> {
   const fleet = new Fleet();
@@ -43,9 +48,13 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
     const usage = settlement.usage ?? settlement.counted;
     if (usage !== null) await journal.lateSettlement({ attemptId: attempt, usage, outcome });
   });
-  for (const replica of config.replicas) fleet.add(agentless(replica, config, world, teardown));
+  const agentless = teardown.add(new AgentlessReplicas(config, { ...world, fleet }));
+  const reconfigure = (to: GatewayConfig): void => {
+    for (const replica of fleet.all()) replica.reconfigure(replicaHealth(to));
+    agentless.take(to);
+  };
   const listener = config.listen.fleet;
-  if (listener === undefined) return { fleet, settlements, fleetUrl: null, operate: () => false, cut: () => {}, joining: null };
+  if (listener === undefined) return { fleet, settlements, fleetUrl: null, operate: () => false, cut: () => {}, joining: null, certificates: [], reconfigure };
   const { id } = config.gateway;
   const { server, joining, admit, renew } = await fleetMembers(listener, id, { ...world, audit, path: nodesPath }, teardown);
   const links = new NodeLinks(
@@ -57,7 +66,7 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
       streamBufferBytesMax: config.limits.streamBufferBytesMax,
       health: replicaHealth(config),
       pace: pacePrior(config),
-      members: { gateway: id, gateways: listener.peers },
+      members: membersOf(config),
     },
     { ...world, fleet, onSettled: (settled) => settlements.deliver(settled) },
   );
@@ -70,26 +79,22 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
   });
   const isEncrypted = listener.tls !== undefined || joining !== null;
   const fleetUrl = `${await listen(server, listener, 'listen.fleet', isEncrypted ? 'wss' : 'ws')}${LINK_PATH}`;
-  return { fleet, settlements, fleetUrl, joining, operate: (node, operation) => links.operate(node, operation), cut: (node, why) => links.cut(node, why) };
+  return {
+    fleet,
+    settlements,
+    fleetUrl,
+    joining,
+    certificates: joining === null ? [new TlsFiles('listen.fleet.tls', listener, server)] : [],
+    operate: (node, operation) => links.operate(node, operation),
+    cut: (node, why) => links.cut(node, why),
+    reconfigure(to) {
+      reconfigure(to);
+      links.reconfigure({ health: replicaHealth(to), pace: pacePrior(to), members: membersOf(to) });
+    },
+  };
 }
 
-function agentless(
-  replica: GatewayConfig['replicas'][number],
-  config: GatewayConfig,
-  world: World & { readonly prefixes: PrefixSink },
-  teardown: Teardown,
-) {
-  const { timeouts, limits, models } = config;
-  const contextTokens = replica.contextTokens ?? Math.min(...replica.models.map((name) => models[name]?.contextTokens ?? 0));
-  const answer = { eventBytesMax: EVENT_BYTES_MAX, answerBytesMax: limits.answerBytesMax };
-  const bounds = { connectMs: timeouts.connectMs, attemptsMax: limits.inFlightMax, answer, health: replicaHealth(config), pace: pacePrior(config) };
-  return teardown.add(new AgentlessReplica({ ...replica, contextTokens }, bounds, world)).replica;
-}
-
-function replicaHealth({ breaker, health }: GatewayConfig): ReplicaHealthOptions {
-  return { breaker, ...health };
-}
-
-function pacePrior({ balancer }: GatewayConfig): PacePrior {
-  return { ...PACE_PRIOR, prefillTokensPerS: balancer.prefillTokensPerS };
+/** What nodes are told of who there is. */
+function membersOf({ gateway, listen: { fleet } }: GatewayConfig): NodeLinksOptions['members'] {
+  return { gateway: gateway.id, gateways: fleet?.peers ?? [] };
 }

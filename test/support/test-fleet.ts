@@ -22,6 +22,8 @@ export interface TestFleetOptions {
   readonly clock?: Clock;
   /** Changes of the gateway's configuration. */
   readonly config?: (config: GatewayConfig) => GatewayConfig;
+  /** What a reload reads, from what the gateway was started with. */
+  readonly read?: (config: GatewayConfig) => GatewayConfig;
 }
 
 /** A gateway with simulated engines in this process, on real sockets and a data directory of its own. */
@@ -49,7 +51,9 @@ export async function startTestFleet(options: TestFleetOptions = {}): Promise<Te
   );
   const dataDir = mkdtempSync(join(tmpdir(), 'meridian-test-'));
   const byUrl = engines.slice(places.length).map((engine, i) => agentlessReplica(engine, i));
-  const gateway = await startGateway(config(baseConfig(dataDir, byUrl)), world);
+  const begun = config(baseConfig(dataDir, byUrl));
+  const { read } = options;
+  const gateway = await startGateway(begun, read === undefined ? world : { ...world, source: { file: 'gateway.yaml', read: () => read(begun) } });
   const daemons = await Promise.all(
     places.map((region, i) => startNodeDaemon(nodeOptions(`${region}-${i + 1}`, region, engineUrl(engines, i), String(gateway.fleetUrl)), world)),
   );

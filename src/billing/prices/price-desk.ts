@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { InTurn, MeridianError, instantText, type Clock } from '../../core/index.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { CurrentPrices } from './current-prices.ts';
@@ -20,27 +21,52 @@ export class PriceDesk {
   readonly #options: PriceDeskOptions;
   /** Each row is held against a book that has all before it. */
   readonly #turns = new InTurn();
+  #fileRows: readonly PriceRow[];
 
   constructor(options: PriceDeskOptions) {
     this.#options = options;
+    this.#fileRows = options.rows;
+  }
+
+  /** Of the book's file, as it was read last. */
+  get fileRows(): readonly PriceRow[] {
+    return this.#fileRows;
+  }
+
+  /** The file says these now, which `bookChangeFaults` finds nothing wrong with. Resolves with whether that is anything new; throws `conflict` as `load` does, and changes nothing then. */
+  useFile(rows: readonly PriceRow[]): Promise<boolean> {
+    return this.#turns.run(async () => {
+      if (isDeepStrictEqual(rows, this.#fileRows)) return false;
+      this.#options.prices.replace(await this.#sound(rows));
+      this.#fileRows = rows;
+      return true;
+    });
   }
 
   /** Puts what was added before into force. Throws `conflict` when the file says another price for the same time. */
   async load(): Promise<void> {
-    const rows = await this.rows();
-    const [fault] = priceBookFaults(rows);
-    if (fault !== undefined) throw new MeridianError('conflict', { message: `The price book and the prices that were added contradict each other: ${rows[fault.row]?.id} ${fault.message}.` });
-    this.#options.prices.replace(rows);
+    this.#options.prices.replace(await this.#sound(this.#fileRows));
   }
 
   /** Every row, as it holds now. */
   async rows(): Promise<readonly PriceRow[]> {
-    return (await this.#options.ledger.prices()).reduce(withRow, this.#options.rows);
+    return this.#withAdded(this.#fileRows);
   }
 
   /** From its time on it holds in place of what held then. Throws `invalid_value`: for a time that has begun, and where a later row is there already. */
   add(wanted: NewPrice): Promise<PriceRow> {
     return this.#turns.run(() => this.#add(wanted));
+  }
+
+  async #sound(fileRows: readonly PriceRow[]): Promise<readonly PriceRow[]> {
+    const rows = await this.#withAdded(fileRows);
+    const [fault] = priceBookFaults(rows);
+    if (fault !== undefined) throw new MeridianError('conflict', { message: `The price book and the prices that were added contradict each other: ${rows[fault.row]?.id} ${fault.message}.` });
+    return rows;
+  }
+
+  async #withAdded(fileRows: readonly PriceRow[]): Promise<readonly PriceRow[]> {
+    return (await this.#options.ledger.prices()).reduce(withRow, fileRows);
   }
 
   async #add(wanted: NewPrice): Promise<PriceRow> {

@@ -11,6 +11,7 @@ import { keyRoutes } from './key-routes.ts';
 import { identify, refuseOrganizations } from './admin-identity.ts';
 import { adminKeyRoutes } from './admin-key-routes.ts';
 import { noteIn } from './audited.ts';
+import { configRoutes, type ConfigDeps } from './config-routes.ts';
 import { auditLogRoutes } from './audit-log-routes.ts';
 import { budgetRoutes, type BudgetDeps } from './budget-routes.ts';
 import { costsRoutes } from './costs-routes.ts';
@@ -31,7 +32,7 @@ import { usageRoutes, type UsageDeps } from './usage-routes.ts';
 
 type BillingDeps = Omit<BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps & PriceDeps & WebhookDeps, 'note'>;
 
-export interface AdminDeps extends HealthProbes, FleetOperations, NodeDeps, UsageDeps, BillingDeps {
+export interface AdminDeps extends HealthProbes, FleetOperations, NodeDeps, UsageDeps, BillingDeps, ConfigDeps {
   readonly adminKey: string;
   readonly keys: KeyStore;
   readonly accounts: Accounts;
@@ -62,7 +63,7 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     });
     usageRoutes(admin, deps);
     costsRoutes(admin, deps);
-    projectRoutes(admin, { tenants, modelNames: [...deps.models.keys()] });
+    projectRoutes(admin, { tenants, modelNames: () => [...deps.models.keys()] });
     projectKeyRoutes(admin, { tenants, keys: deps.keys, wallMs });
     adminKeyRoutes(admin, { keys: deps.keys, wallMs });
     auditLogRoutes(admin, { audit });
@@ -78,6 +79,7 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     keyRoutes(operator, deps);
     requestRoutes(operator, deps);
     const noting = { ...deps, note: noteIn(audit) };
+    configRoutes(operator, noting);
     fleetRoutes(operator, noting);
     nodeRoutes(operator, noting);
     priceRoutes(operator, noting);

@@ -78,13 +78,14 @@ const DAY_S = 86_400;
 const KeyParams = Type.Object({ id: Type.String() });
 
 /** API keys: made, listed, revoked. */
-export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<AdminDeps, 'keys' | 'models' | 'aliases'>): void {
+export function keyRoutes(app: FastifyInstance, deps: Pick<AdminDeps, 'keys' | 'models' | 'aliases'>): void {
   const tags = ['keys'];
-  const known = [...models.keys(), ...aliases.keys()];
+  const { keys } = deps;
+  const known = (): readonly string[] => [...deps.models.keys(), ...deps.aliases.keys()];
   const create = { summary: 'Create an API key', tags, body: NewKeyBody, response: { 201: CreatedKey, ...ERRORS } };
   app.post<{ Body: Static<typeof NewKeyBody> }>('/admin/v1/keys', { schema: create }, (request, reply) => {
     const { name, organization, project, priority_max: priorityMax } = request.body;
-    const { record, secret } = keys.create({ name, organization, project, priorityMax, ...changes(request.body, known) }, actorOf(request));
+    const { record, secret } = keys.create({ name, organization, project, priorityMax, ...changes(request.body, known()) }, actorOf(request));
     void reply.status(201);
     return { ...keyObject(record), key: secret };
   });
@@ -105,7 +106,7 @@ export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<
 
   const change = { summary: 'Change an API key', tags, params: KeyParams, body: KeyChangeBody, response: { 200: KeyObject, ...ERRORS } };
   app.post<{ Params: Static<typeof KeyParams>; Body: Static<typeof KeyChangeBody> }>('/admin/v1/keys/:id', { schema: change }, (request) =>
-    keyObject(keys.update(request.params.id, { name: request.body.name, ...changes(request.body, known) }, actorOf(request))),
+    keyObject(keys.update(request.params.id, { name: request.body.name, ...changes(request.body, known()) }, actorOf(request))),
   );
 
   const rotate = { summary: 'Put a new API key in the place of an old one', tags, params: KeyParams, body: RotateBody, response: { 201: CreatedKey, ...ERRORS } };

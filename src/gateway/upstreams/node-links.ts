@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
 import type { WebSocket } from 'ws';
 import type { Cancel, Clock, Logger, Rng } from '../../core/index.ts';
 import { mismatch, type NodeBearer } from '../../identity/index.ts';
@@ -59,7 +60,7 @@ const TIMER_MS_MAX = 86_400_000;
 
 /** Takes the links that nodes dial, and keeps the fleet's replicas of linked nodes as their messages tell. */
 export class NodeLinks {
-  readonly #options: NodeLinksOptions;
+  #options: NodeLinksOptions;
   readonly #deps: NodeLinksDeps;
   readonly #nodes = new Map<string, LinkedNode>();
   readonly #all = new Set<LinkedNode>();
@@ -69,6 +70,14 @@ export class NodeLinks {
     this.#options = options;
     this.#deps = deps;
     this.#stop = acceptLinks(server, options, (socket, bearer, address) => this.#accept(socket, bearer, address));
+  }
+
+  /** Nodes that are linked from now on are judged by these; all are told the members if those are others. */
+  reconfigure(changed: Pick<NodeLinksOptions, 'health' | 'pace' | 'members'>): void {
+    const before = this.#options.members;
+    this.#options = { ...this.#options, ...changed };
+    if (isDeepStrictEqual(before, changed.members)) return;
+    for (const { link } of this.#nodes.values()) link.send({ type: 'members', ...changed.members });
   }
 
   /** Asks a node to take no new attempts, or to take them again; false when no such node is linked. */
