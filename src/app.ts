@@ -17,11 +17,13 @@ import {
   Teardown,
   type ConfigSource,
   type Edges,
+  type ListeningSocket,
+  type PublicDoor,
   type Records,
   type ReloadReport,
 } from './wiring/index.ts';
 
-export type { ConfigSource };
+export type { ConfigSource, ListeningSocket, PublicDoor };
 
 export interface Gateway extends Edges, Pick<Records, 'keys' | 'journal' | 'ledger' | 'feed'>, Pick<GatewayDeps, 'fleet'> {
   /** Where nodes dial in; null when the configuration has no fleet listener. */

@@ -1,6 +1,6 @@
 export { ConfigReload, type ConfigSource, type ReloadReport } from './config-reload.ts';
 export { LiveConfig } from './live-config.ts';
-export type { ListeningSocket, PublicDoor, Seat } from './public-door.ts';
+export type { ListeningSocket, PublicDoor } from './public-door.ts';
 export { openBoundedParts, reconfigureParts } from './bounded-parts.ts';
 export { openEdges, type Edges } from './open-edges.ts';
 export { openFleet } from './open-fleet.ts';

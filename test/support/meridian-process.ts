@@ -14,9 +14,10 @@ export class MeridianProcess {
   ended: number | string | null = null;
   readonly #child: ChildProcess;
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  /** `program`: another one than the command line. */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, program = 'src/main.ts') {
     // A process group of its own, so that a test can see whether anything of it is left.
-    this.#child = spawn(process.execPath, ['src/main.ts', ...args], {
+    this.#child = spawn(process.execPath, [program, ...args], {
       cwd: ROOT,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -42,6 +43,10 @@ export class MeridianProcess {
     await until(() => this.ended !== null || this.stdout.includes(text), `the process prints "${text}"`);
     if (!this.stdout.includes(text)) throw new Error(`the process ended (${this.ended}) without printing "${text}": ${this.stderr}`);
     return this;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
   }
 
   /** Sends a signal and resolves with the exit code, or the name of the signal that ended it. */
