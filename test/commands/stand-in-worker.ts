@@ -28,7 +28,11 @@ async function start({ file, slot, slots }: WorkerOrder): Promise<WorkerBody> {
     fleetUrl: null,
     door,
     log: noLog,
-    isReady: () => !says('unready'),
+    isReady() {
+      if (!says('unready')) return true;
+      appendFileSync(join(dirname(file), `looks-${slot}`), '.');
+      return false;
+    },
     serving: () => 1,
     graceMs: () => 20_000,
     reload: async () => appendFileSync(join(dirname(file), 'reloads'), `${slot}\n`),

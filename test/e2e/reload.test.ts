@@ -1,12 +1,15 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { GatewayConfig } from '../../src/config/index.ts';
+import { noLog, systemClock } from '../../src/core/index.ts';
+import { GatewayCertificate, initAuthority } from '../../src/identity/index.ts';
 import { startSimEngine } from '../../src/sim/index.ts';
 import { Asking } from '../support/asking.ts';
 import { startGatewayProcess, writeGatewayConfig } from '../support/gateway-process.ts';
-import { MODEL, startTestFleet, type TestFleet, type TestFleetOptions } from '../support/test-fleet.ts';
+import { FLEET_TOKEN, MODEL, startTestFleet, type TestFleet, type TestFleetOptions } from '../support/test-fleet.ts';
 import { until } from '../support/until.ts';
 
 const BODY = { model: MODEL, max_tokens: 20, ignore_eos: true, messages: [{ role: 'user', content: 'Tell me of the wind' }] };
@@ -128,6 +131,51 @@ describe('a configuration that is read again under load', () => {
     expectNoneFailed(await stop());
   });
 });
+
+test('nodes that are linked are told of other gateways when those come into the configuration', async () => {
+  const fleet = await started({ regions: { 'gcp-us-east4': 1 } });
+  const other = await startTestFleet({ regions: {}, agentless: 1, config: (config) => ({ ...config, gateway: { ...config.gateway, id: 'other' } }) });
+  onTestFinished(() => other.close());
+  fleet.says(({ listen, ...config }) => ({ ...config, listen: { ...listen, fleet: { host: '127.0.0.1', port: 0, token: FLEET_TOKEN, peers: [{ id: 'other', url: String(other.gateway.fleetUrl) }] } } }));
+  expect((await fleet.reload()).json).toMatchObject({ applied: ['listen.fleet.peers'], needs_restart: [] });
+  await until(() => other.gateway.fleet.get('gcp-us-east4-1')?.state === 'ready', 'the node has dialled the other one');
+});
+
+test('certificates are read again, and files that are none are refused', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'meridian-reload-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const authority = await initAuthority(join(directory, 'authority'), systemClock.wallMs());
+  const tls = { certFile: join(directory, 'cert.pem'), keyFile: join(directory, 'key.pem') };
+  const renew = async (): Promise<void> => {
+    const { cert, key } = await new GatewayCertificate({ authority, gateway: 'test', hosts: ['127.0.0.1'], clock: systemClock, log: noLog }).issue();
+    writeFileSync(tls.certFile, String(cert));
+    writeFileSync(tls.keyFile, key as string);
+  };
+  await renew();
+  const fleet = await started({ regions: {}, agentless: 1, config: (config) => ({ ...config, listen: { ...config.listen, public: { ...config.listen.public, tls } } }) });
+  const first = await shownBy(fleet);
+  await renew();
+  expect((await fleet.reload()).json).toMatchObject({ applied: ['listen.public.tls'], needs_restart: [] });
+  const second = await shownBy(fleet);
+  expect(second).not.toBe(first);
+  writeFileSync(tls.certFile, 'no certificate');
+  const refused = await fleet.reload();
+  expect(refused.status).toBe(400);
+  expect(JSON.stringify(refused.json)).toContain('listen.public.tls cannot be used');
+  expect(await shownBy(fleet)).toBe(second);
+});
+
+/** The serial number of the certificate that clients are shown. */
+function shownBy({ gateway }: TestFleet): Promise<string> {
+  const { hostname: host, port } = new URL(gateway.publicUrl);
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port: Number(port), rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().serialNumber);
+      socket.destroy();
+    });
+    socket.once('error', reject);
+  });
+}
 
 describe('a configuration that cannot be gone by', () => {
   test('what needs a restart is named by its path, and what can change does', async () => {
