@@ -31,12 +31,18 @@ const MUCH_WAITING = 16;
  * in engines: there nobody could reorder them, and a better replica that comes free would stay idle.
  */
 export class EdgeHold {
-  readonly #options: EdgeHoldOptions;
+  #options: EdgeHoldOptions;
   readonly #queue: FairQueue<Holdable>;
 
   constructor(options: EdgeHoldOptions) {
     this.#options = options;
     this.#queue = new FairQueue(options);
+  }
+
+  /** Other bounds from now on, for those who wait already, too; what they were promised of time stays. */
+  reconfigure(options: EdgeHoldOptions): void {
+    this.#options = options;
+    this.#queue.reconfigure(options);
   }
 
   get waiting(): number {

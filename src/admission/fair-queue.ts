@@ -32,12 +32,16 @@ const RETRY_AFTER_MS = { min: 1_000, max: 60_000 };
  */
 export class FairQueue<T> {
   readonly shares = new ServiceShares();
-  readonly #options: FairQueueOptions;
+  #options: FairQueueOptions;
   /** Only of organisations that have something waiting. */
   readonly #lines = new Map<string, Line<T>>();
   #length = 0;
 
   constructor(options: FairQueueOptions) {
+    this.#options = options;
+  }
+
+  reconfigure(options: FairQueueOptions): void {
     this.#options = options;
   }
 

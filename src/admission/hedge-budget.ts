@@ -3,10 +3,15 @@ const SAVED_MAX = 5;
 
 /** Bounds second attempts to a share of the requests: each request saves up a part of one. */
 export class HedgeBudget {
-  readonly #share: number;
+  #share: number;
   #saved = 0;
 
   constructor(share: number) {
+    this.#share = share;
+  }
+
+  /** Another share from now on. */
+  reconfigure(share: number): void {
     this.#share = share;
   }
 

@@ -7,10 +7,15 @@ export interface InFlightPermit {
 
 /** Bounds the requests under way, so that a gateway sheds early and cheaply instead of sinking. */
 export class InFlightLimit {
-  readonly #max: number;
+  #max: number;
   #inFlight = 0;
 
   constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Another bound from now on; what is under way beyond it stays. */
+  reconfigure(max: number): void {
     this.#max = max;
   }
 

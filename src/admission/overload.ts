@@ -27,13 +27,18 @@ const ORDER = PRIORITIES.toReversed();
  * classes in again one by one once it has been better for a while, so that it does not swing.
  */
 export class Overload {
-  readonly #options: OverloadOptions;
+  #options: OverloadOptions;
   /** How many classes are refused, least worthy first. */
   #level = 0;
   #delayMs = 0;
   #calmSinceMs: number | null = null;
 
   constructor(options: OverloadOptions) {
+    this.#options = options;
+  }
+
+  /** Other marks from now on. */
+  reconfigure(options: OverloadOptions): void {
     this.#options = options;
   }
 

@@ -13,14 +13,23 @@ export interface RetryBudgetOptions {
  * the load grows by `share`. What was not used is there when a node or a region dies, and many requests need it at once.
  */
 export class RetryBudget {
-  readonly #options: RetryBudgetOptions;
-  readonly #requests: WindowCount;
-  readonly #retries: WindowCount;
+  #options: RetryBudgetOptions;
+  #requests: WindowCount;
+  #retries: WindowCount;
 
   constructor(options: RetryBudgetOptions) {
     this.#options = options;
     this.#requests = new WindowCount(options.windowMs);
     this.#retries = new WindowCount(options.windowMs);
+  }
+
+  /** Other bounds from now on; what was counted goes on to count, unless the window is another. */
+  reconfigure(options: RetryBudgetOptions): void {
+    if (options.windowMs !== this.#options.windowMs) {
+      this.#requests = new WindowCount(options.windowMs);
+      this.#retries = new WindowCount(options.windowMs);
+    }
+    this.#options = options;
   }
 
   /** A request is about to be tried for the first time. */

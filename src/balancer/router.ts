@@ -50,15 +50,14 @@ export interface SharedSessions {
 /** Chooses replicas: knows their caches, remembers sessions, and learns from how attempts went. */
 export class Router {
   readonly prefixes: PrefixIndex;
-  readonly #options: Omit<RouterOptions, 'regionPriceMs'> & RankOptions;
+  #options: Omit<RouterOptions, 'regionPriceMs'> & RankOptions;
   readonly #rng: Rng;
   /** By model: exponentially weighted mean of what the best candidates would keep a request waiting. Models are the configured ones. */
   readonly #usualWaitMs = new Map<string, number>();
   readonly #sessions: LRUCache<string, string>;
 
   constructor(options: RouterOptions, rng: Rng) {
-    // A configuration that was filled with its defaults reads slowly; a copy does not, and each ranking reads it a thousand times.
-    this.#options = { ...options, regionPriceMs: new Map(Object.entries(options.regionPriceMs)) };
+    this.#options = rankedBy(options);
     this.#rng = rng;
     this.prefixes = new PrefixIndex(options.prefixBlocksMax);
     this.#sessions = new LRUCache({ max: options.sessionsMax });
@@ -72,6 +71,11 @@ export class Router {
   /** Another gateway has sent the session to this replica. */
   learnSession(session: string, replica: string): void {
     this.#sessions.set(session, replica);
+  }
+
+  /** Ranks by these from now on; how much is remembered stays as it was. */
+  reconfigure(options: RouterOptions): void {
+    this.#options = rankedBy(options);
   }
 
   /** Ranks the replicas that may serve the request. */
@@ -119,6 +123,11 @@ export class Router {
     replica.place = place;
     return place;
   }
+}
+
+/** A configuration that was filled with its defaults reads slowly; a copy does not, and each ranking reads it a thousand times. */
+function rankedBy(options: RouterOptions): Omit<RouterOptions, 'regionPriceMs'> & RankOptions {
+  return { ...options, regionPriceMs: new Map(Object.entries(options.regionPriceMs)) };
 }
 
 /** What of the ramp's cost is for the queue: a replica that has just come back is full with a part of what it takes later. */

@@ -14,12 +14,17 @@ const PULL_MAX = 2;
  * model's.
  */
 export class TokenRatio {
-  readonly #ofModel: Map<string, number>;
+  #ofModel: ReadonlyMap<string, number>;
   /** By model and kind: both are few. */
   readonly #ofKind = new Map<string, { bytesPerToken: number; reports: number }>();
 
   /** `initial`: bytes per token of each model, before usage corrects it. */
   constructor(initial: Iterable<readonly [model: string, bytesPerToken: number]> = []) {
+    this.#ofModel = new Map(initial);
+  }
+
+  /** Other first guesses, for what nothing was learned of yet. */
+  reconfigure(initial: Iterable<readonly [model: string, bytesPerToken: number]>): void {
     this.#ofModel = new Map(initial);
   }
 

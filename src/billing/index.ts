@@ -1,6 +1,7 @@
 export { openJournal, type Journal, type JournalOptions } from './journal/journal.ts';
 export type { JournalEntry, JournalPage } from './journal/journal-protocol.ts';
 export { CurrentPrices } from './prices/current-prices.ts';
+export { bookChangeFaults } from './prices/book-change-faults.ts';
 export { priceBookFaults } from './prices/price-book-faults.ts';
 export { chargeOf, chargeTotal, requestPrice, type RequestPrice } from './prices/charge.ts';
 export { PriceBook, type PriceRow, type PriceTier } from './prices/price-book.ts';

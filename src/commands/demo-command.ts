@@ -61,7 +61,7 @@ async function run(words: CommandWords): Promise<number> {
     await stopRegions();
     throw error;
   }
-  return untilStopped(config.drain.readinessMs + config.drain.streamsMs + STOP_MS, log, async () => {
+  return untilStopped(() => config.drain.readinessMs + config.drain.streamsMs + STOP_MS, log, async () => {
     process.stdout.write(`\nStopping; answers under way get ${config.drain.streamsMs / 1000} s.\n`);
     await gateway.drain();
     await stopRegions();

@@ -28,7 +28,7 @@ export const nodeCommand: Command = {
     const daemon = await startNodeDaemon(options, { clock: systemClock, rng: systemRng(), log }).catch((error: unknown) => {
       throw error instanceof NodeOptionsError ? new UsageError(`${path}: ${error.message}`) : cannotListen(error);
     });
-    return untilStopped(config.drainMs + STOP_MS, log, async () => {
+    return untilStopped(() => config.drainMs + STOP_MS, log, async () => {
       await daemon.drain();
       await daemon.close();
     });

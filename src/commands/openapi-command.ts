@@ -33,7 +33,7 @@ async function askGateway(): Promise<unknown> {
     adminKey: 'no one asks anything of this gateway',
     models: {},
     dataDir,
-    listen: { public: { ...listen, reusePort: false }, admin: listen },
+    listen: { public: listen, admin: listen },
   };
   const gateway = await startGateway(config, { clock: systemClock, rng: systemRng(), log: noLog });
   try {

@@ -22,6 +22,7 @@ export function camelCase(schema: TSchema, value: unknown): unknown {
   );
 }
 
-function camelKey(key: string): string {
+/** `first_token_ms` as `firstTokenMs`. */
+export function camelKey(key: string): string {
   return key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

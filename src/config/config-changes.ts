@@ -1,60 +1,70 @@
-import type { GatewayConfig } from './gateway-schema.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { TSchema } from 'typebox';
+import { camelKey } from './camel-case.ts';
+import { ConfigError } from './config-error.ts';
+import { gatewayFaults } from './cross-checks.ts';
+import { GatewaySchema, type GatewayConfig, type GatewaySettings } from './gateway-schema.ts';
+import { itemSchema, pathText, propertySchemas, valueSchema } from './schema-walk.ts';
 
-/** What has changed between two configurations, by the paths of the file. */
+/** What a file says anew, beside what is gone by so far. */
 export interface ConfigChanges {
-  /** These hold for the next request. */
-  readonly live: readonly string[];
-  /** These hold once the gateway is started again. */
-  readonly needsRestart: readonly string[];
+  /** What was gone by, with the changes that were taken. */
+  readonly config: GatewayConfig;
+  /** Paths of values that are others now, as the file spells them. A list is one value; so is an entry of a dictionary that came or went. */
+  readonly taken: readonly string[];
+  readonly left: readonly string[];
 }
 
-/** What a gateway that runs can take on: these paths and all below them. Every other one needs a restart. */
-export const LIVE_PATHS: readonly string[] = [
-  'prices_file',
-  'models',
-  'aliases',
-  'replicas',
-  'dedicated',
-  'listen.fleet.peers',
-  'limits.json_depth_max',
-  'limits.answer_bytes_max',
-  'limits.stream_buffer_bytes_max',
-  'timeouts.stall_ms',
-  'timeouts.total_ms',
-  'timeouts.slow_reader_ms',
-  'timeouts.keep_alive_comment_ms',
-  'timeouts.early_head_ms',
-  'retries.attempts_max',
-  'retries.jitter_min_ms',
-  'retries.jitter_max_ms',
-  'health.ejected_share_max',
-  'health.panic_share',
-  'drain',
-  'billing',
-  'idempotency.answer_bytes_max',
-  'telemetry.log_level',
-  'telemetry.log_requests',
-  'routing_headers',
-];
+type Values = Readonly<Record<string, unknown>>;
 
-export function configChanges(before: GatewayConfig, after: GatewayConfig): ConfigChanges {
-  const paths = changedPaths(before, after, '').toSorted((a, b) => (a < b ? -1 : 1));
-  const isLive = (path: string): boolean => LIVE_PATHS.some((live) => path === live || path.startsWith(`${live}.`));
-  return { live: paths.filter(isLive), needsRestart: paths.filter((path) => !isLive(path)) };
+/**
+ * Compares two configurations value by value, and takes over those whose path `isTaken` says. Throws a `ConfigError` for
+ * `file` when what comes of it contradicts itself: a value that was taken may not fit one that was left.
+ */
+export function takeChanges(before: GatewayConfig, after: GatewayConfig, isTaken: (path: string) => boolean, file: string): ConfigChanges {
+  const taken: string[] = [];
+  const left: string[] = [];
+  const config = merged(GatewaySchema, before, after, []) as GatewayConfig;
+  const faults = gatewayFaults(settingsOf(GatewaySchema, config) as GatewaySettings);
+  if (faults.length > 0 && left.length > 0) {
+    throw new ConfigError(file, faults.map(({ path, message }) => ({ line: null, path: pathText(path), message: `${message}. Without a restart this holds beside what needs one: ${left.join(', ')}` })));
+  }
+  return { config, taken, left };
+
+  function merged(schema: TSchema, was: unknown, is: unknown, path: readonly string[]): unknown {
+    if (!isValues(was) || !isValues(is)) return chosen(was, is, path);
+    const out: Record<string, unknown> = { ...was };
+    for (const [key, name, inner] of namesOf(schema, was, is)) {
+      const value = merged(inner, was[key], is[key], [...path, name]);
+      if (value === undefined) delete out[key];
+      else out[key] = value;
+    }
+    return out;
+  }
+
+  function chosen(was: unknown, is: unknown, path: readonly string[]): unknown {
+    if (isDeepStrictEqual(was, is)) return was;
+    const name = pathText(path);
+    (isTaken(name) ? taken : left).push(name);
+    return isTaken(name) ? is : was;
+  }
 }
 
-/** Sections are looked into, down to what is live or no section; the names of dictionaries belong to the user. */
-function changedPaths(before: unknown, after: unknown, path: string): string[] {
-  if (JSON.stringify(before) === JSON.stringify(after)) return [];
-  if (LIVE_PATHS.includes(path) || !isSection(before) || !isSection(after)) return [path];
-  const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
-  return [...keys].flatMap((key) => changedPaths(before[key], after[key], path === '' ? snake(key) : `${path}.${snake(key)}`));
+/** Key in code, name in the file, and schema, of what stands in a section or a dictionary. */
+function namesOf(schema: TSchema, was: Values, is: Values): readonly (readonly [key: string, name: string, schema: TSchema])[] {
+  const properties = propertySchemas(schema);
+  if (properties !== null) return Object.entries(properties).map(([name, inner]) => [camelKey(name), name, inner]);
+  return [...new Set([...Object.keys(was), ...Object.keys(is)])].map((key) => [key, key, valueSchema(schema)]);
 }
 
-function isSection(value: unknown): value is Readonly<Record<string, unknown>> {
+/** A configuration as its file spells it. */
+function settingsOf(schema: TSchema, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((item) => settingsOf(itemSchema(schema), item));
+  if (!isValues(value)) return value;
+  const entries = namesOf(schema, value, value).filter(([key]) => value[key] !== undefined);
+  return Object.fromEntries(entries.map(([key, name, inner]) => [name, settingsOf(inner, value[key])]));
+}
+
+function isValues(value: unknown): value is Values {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function snake(key: string): string {
-  return key.replaceAll(/[A-Z0-9]+/g, (part) => `_${part.toLowerCase()}`);
 }

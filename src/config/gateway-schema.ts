@@ -57,12 +57,7 @@ export const gatewayProperties = {
     region: text('Where this gateway stands.'),
   }),
   listen: section('Where the gateway listens. Port 0 takes any free port.', {
-    public: section('The OpenAI-compatible API.', {
-      host,
-      port: port('Port of the API.', 8080),
-      reuse_port: flag('Several processes may listen at this port at once, and the system deals connections out among them; for workers.', { default: false }),
-      tls,
-    }),
+    public: section('The OpenAI-compatible API.', { host, port: port('Port of the API.', 8080), tls }),
     admin: section('Administration, metrics and health; keep it private.', { host, port: port('Port of the administration.', 8081), tls }),
     fleet: Type.Optional(
       requiredSection('Where node daemons dial in; without it only the replicas listed here serve.', {

@@ -1,4 +1,4 @@
-export { configChanges, LIVE_PATHS, type ConfigChanges } from './config-changes.ts';
+export { takeChanges } from './config-changes.ts';
 export { ConfigError } from './config-error.ts';
 export type { DemoConfig } from './demo-schema.ts';
 export { editorSchemas } from './editor-schema.ts';

@@ -17,7 +17,7 @@ export interface AnswerHeaders {
 
 export function answerHeaders(
   request: ReceivedRequest,
-  deps: { readonly clock: Clock; readonly options: Pick<GatewayOptions, 'exposeReplica'>; readonly isParting: () => boolean },
+  deps: { readonly clock: Clock; readonly options: Pick<GatewayOptions, 'exposeReplica'>; readonly isDraining: () => boolean },
 ): AnswerHeaders {
   const shown: AnswerHeaders = { organization: null, limits: null, outputTokensMax: null, replica: null, read };
   function read(): Record<string, string> {
@@ -33,7 +33,7 @@ export function answerHeaders(
       headers['x-meridian-replica'] = headerText(shown.replica.id);
       headers['x-meridian-region'] = headerText(shown.replica.region);
     }
-    if (deps.isParting()) headers['connection'] = 'close';
+    if (deps.isDraining()) headers['connection'] = 'close';
     return headers;
   }
   return shown;

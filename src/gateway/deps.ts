@@ -50,8 +50,6 @@ export interface GatewayDeps {
   readonly sweep: Sweep;
   readonly metrics: GatewayMetrics;
   readonly tracing: Tracing;
-  /** Answers are the last ones on their connections. */
-  readonly isParting: () => boolean;
   /** True once readiness has been off for its time after SIGTERM: from then on nothing new is taken. */
   readonly isDraining: () => boolean;
 }

@@ -1,4 +1,3 @@
-export type { ModelAlias } from './model-alias.ts';
 export { ActiveRequests } from './active-requests.ts';
 export { parseBody } from './bodies/parse-body.ts';
 export type { GatewayDeps } from './deps.ts';

@@ -15,7 +15,7 @@ export interface Waiting<Found> extends TokenCost {
 
 /** Where requests wait at the edge of the fleet, each for its model, until a replica has room or their time is over. */
 export class WaitingRoom {
-  readonly #options: EdgeHoldOptions;
+  #options: EdgeHoldOptions;
   readonly #clock: Clock;
   readonly #holds = new Map<string, EdgeHold>();
   #isPumpDue = false;
@@ -23,6 +23,12 @@ export class WaitingRoom {
   constructor(options: EdgeHoldOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
+  }
+
+  /** Other bounds from now on. */
+  reconfigure(options: EdgeHoldOptions): void {
+    this.#options = options;
+    for (const hold of this.#holds.values()) hold.reconfigure(options);
   }
 
   /** Requests that wait, by model. */

@@ -37,10 +37,10 @@ export interface BreakerPass {
  * client that left are no evidence.
  */
 export class Breaker {
-  readonly #options: BreakerOptions;
+  #options: BreakerOptions;
   readonly #rng: Rng;
-  readonly #successes: WindowCount;
-  readonly #failures: WindowCount;
+  #successes: WindowCount;
+  #failures: WindowCount;
   #state: BreakerState = { kind: 'closed', sinceMs: 0, failures: 0, openings: 0 };
   /** Rises whenever it opens, and whenever probing begins. */
   #era = 0;
@@ -50,6 +50,15 @@ export class Breaker {
     this.#rng = rng;
     this.#successes = new WindowCount(options.windowMs);
     this.#failures = new WindowCount(options.windowMs);
+  }
+
+  /** Other bounds from now on; what was counted goes on to count, unless the window is another. */
+  reconfigure(options: BreakerOptions): void {
+    if (options.windowMs !== this.#options.windowMs) {
+      this.#successes = new WindowCount(options.windowMs);
+      this.#failures = new WindowCount(options.windowMs);
+    }
+    this.#options = options;
   }
 
   get state(): BreakerState {

@@ -6,5 +6,5 @@ export { FailureRate } from './failure-rate.ts';
 export { Fleet } from './fleet.ts';
 export { LinearFit } from './linear-fit.ts';
 export { Pace, PACE_PRIOR, type PacePrior } from './pace.ts';
-export { Patience } from './patience.ts';
+export { Patience, type PatienceOptions } from './patience.ts';
 export { Replica, type AttemptPermit, type AttemptVerdict, type ReplicaHealthOptions, type ReplicaIdentity, type ReplicaLoad } from './replica.ts';

@@ -21,10 +21,15 @@ const SLOWEST = 0.99;
 
 /** How long a first token is waited for: before another replica is asked, too, and before the attempt is given up. */
 export class Patience {
-  readonly #options: PatienceOptions;
+  #options: PatienceOptions;
   readonly #quantiles = new TtftQuantiles();
 
   constructor(options: PatienceOptions) {
+    this.#options = options;
+  }
+
+  /** Other bounds from now on; what was learned stays. */
+  reconfigure(options: PatienceOptions): void {
     this.#options = options;
   }
 

@@ -49,7 +49,7 @@ export class Replica {
   readonly identity: ReplicaIdentity;
   readonly upstream: Upstream;
   readonly breaker: Breaker;
-  readonly #health: ReplicaHealthOptions;
+  #health: ReplicaHealthOptions;
   readonly #rng: Rng;
   /** What waits there. */
   readonly backlog = new Backlog();
@@ -83,6 +83,12 @@ export class Replica {
     this.breaker = new Breaker(health.breaker, rng);
     this.#health = health;
     this.#rng = rng;
+  }
+
+  /** It is judged by these from now on. */
+  reconfigure(health: ReplicaHealthOptions): void {
+    this.#health = health;
+    this.breaker.reconfigure(health.breaker);
   }
 
   get state(): NodeState {

@@ -8,7 +8,7 @@ const RANKS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, 
 const BUFFERED_BYTES_MAX = 1_048_576;
 
 export interface JsonLogOptions {
-  /** The least that is written; a function where that may change. */
+  /** The least that is written, or what tells it. */
   readonly level: LogLevel | (() => LogLevel);
   readonly stream: Pick<Writable, 'write' | 'writableLength'>;
   readonly clock: Pick<Clock, 'wallMs'>;
@@ -21,10 +21,11 @@ export interface JsonLogOptions {
  * Logging never throws.
  */
 export function jsonLog({ level, stream, clock, bufferedBytesMax = BUFFERED_BYTES_MAX }: JsonLogOptions): Logger {
+  const least = typeof level === 'function' ? level : () => level;
   let dropped = 0;
 
   function write(lineLevel: LogLevel, fields: object, message: string): void {
-    if (RANKS[lineLevel] < RANKS[typeof level === 'function' ? level() : level]) return;
+    if (RANKS[lineLevel] < RANKS[least()]) return;
     if (stream.writableLength > bufferedBytesMax) {
       dropped += 1;
       return;

@@ -1,5 +1,7 @@
-export { LiveConfig, type LiveParts } from './live-config.ts';
-export { gatewayOptions, modelOptions } from './gateway-options.ts';
+export { ConfigReload, type ConfigSource, type ReloadReport } from './config-reload.ts';
+export { LiveConfig } from './live-config.ts';
+export type { ListeningSocket, PublicDoor } from './public-door.ts';
+export { openBoundedParts, reconfigureParts } from './bounded-parts.ts';
 export { openEdges, type Edges } from './open-edges.ts';
 export { openLimiter } from './open-limiter.ts';
 export { openMembers } from './open-members.ts';
@@ -7,5 +9,4 @@ export { openFleet } from './open-fleet.ts';
 export { openPrices } from './open-prices.ts';
 export { openRecords, type Records } from './open-records.ts';
 export { openTelemetry } from './open-telemetry.ts';
-export { watchOverload } from './watch-overload.ts';
 export { Teardown } from './teardown.ts';

@@ -24,7 +24,7 @@ interface BooksAt {
   readonly source: string;
   readonly sealKey: Buffer;
   readonly journal: Journal;
-  readonly billing: () => GatewayConfig['billing'];
+  readonly billing: GatewayConfig['billing'];
   readonly projectNames: () => Promise<Readonly<Record<string, string>>>;
 }
 
@@ -48,7 +48,7 @@ export async function openBooks(at: BooksAt, { clock, log }: { readonly clock: C
   if (shared !== null) dropOldEvents(ledger, shared, { clock, log }, teardown);
   const turns = new InTurn();
   const desk = new BillingDesk({ ledger, spending, feed, clock, turns });
-  const invoices = new InvoiceDesk({ ledger, spending, feed, clock, turns, terms: async () => invoiceTerms(billing(), await projectNames()) });
+  const invoices = new InvoiceDesk({ ledger, spending, feed, clock, turns, terms: async () => invoiceTerms(billing, await projectNames()) });
   return { ledger, feed, spending, desk, invoices };
 }
 

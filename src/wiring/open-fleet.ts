@@ -7,12 +7,13 @@ import { Fleet } from '../health/index.ts';
 import type { RegistryAt } from '../identity/index.ts';
 import { LINK_PATH } from '../link/index.ts';
 import type { PrefixSink } from '../prefix/index.ts';
-import { AgentlessFleet } from './agentless-fleet.ts';
+import { AgentlessReplicas } from './agentless-replicas.ts';
 import { fleetMembers, type Joining } from './fleet-members.ts';
 import { listen } from './listener.ts';
 import type { Shared } from './open-shared.ts';
 import { pacePrior, replicaHealth } from './replica-options.ts';
 import type { Teardown } from './teardown.ts';
+import { TlsFiles } from './tls-files.ts';
 
 interface World {
   readonly clock: Clock;
@@ -22,7 +23,6 @@ interface World {
 
 interface OpenFleet {
   readonly fleet: Fleet;
-  readonly agentless: AgentlessFleet;
   readonly settlements: SettlementInbox;
   readonly fleetUrl: string | null;
   readonly operate: NodeLinks['operate'];
@@ -31,6 +31,10 @@ interface OpenFleet {
   readonly joining: Joining | null;
   /** Which other gateways nodes are told of. */
   readonly peers: NodeLinks['peers'];
+  /** Of the fleet listener. */
+  readonly certificates: readonly TlsFiles[];
+  /** Goes by other replicas, peers and bounds from now on. */
+  readonly reconfigure: (config: GatewayConfig) => void;
 }
 
 /** What it is written down by. */
@@ -49,10 +53,13 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
     const usage = settlement.usage ?? settlement.counted;
     if (usage !== null) await journal.lateSettlement({ attemptId: attempt, usage, outcome });
   });
-  const agentless = teardown.add(new AgentlessFleet(fleet, world));
-  agentless.replace(config);
+  const agentless = teardown.add(new AgentlessReplicas(config, { ...world, fleet }));
+  const reconfigure = (to: GatewayConfig): void => {
+    for (const replica of fleet.all()) replica.reconfigure(replicaHealth(to));
+    agentless.take(to);
+  };
   const listener = config.listen.fleet;
-  if (listener === undefined) return { fleet, agentless, settlements, fleetUrl: null, operate: () => false, cut: () => {}, peers: () => {}, joining: null };
+  if (listener === undefined) return { fleet, settlements, fleetUrl: null, operate: () => false, cut: () => {}, peers: () => {}, joining: null, certificates: [], reconfigure };
   const { id } = config.gateway;
   const { server, joining, admit, renew } = await fleetMembers(listener, id, { ...world, audit, registryAt: registryAt(shared, nodesPath) }, teardown);
   const links = new NodeLinks(
@@ -78,7 +85,20 @@ export async function openFleet(config: GatewayConfig, world: World & { readonly
   });
   const isEncrypted = listener.tls !== undefined || joining !== null;
   const fleetUrl = `${await listen(server, listener, 'listen.fleet', isEncrypted ? 'wss' : 'ws')}${LINK_PATH}`;
-  return { fleet, agentless, settlements, fleetUrl, joining, operate: (node, operation) => links.operate(node, operation), cut: (node, why) => links.cut(node, why), peers: (gateways) => links.peers(gateways) };
+  return {
+    fleet,
+    settlements,
+    fleetUrl,
+    joining,
+    certificates: joining === null ? [new TlsFiles('listen.fleet.tls', listener, server)] : [],
+    operate: (node, operation) => links.operate(node, operation),
+    cut: (node, why) => links.cut(node, why),
+    peers: (gateways) => links.peers(gateways),
+    reconfigure(to) {
+      reconfigure(to);
+      links.reconfigure({ health: replicaHealth(to), pace: pacePrior(to) });
+    },
+  };
 }
 
 function registryAt(shared: Shared | null, path: string): RegistryAt {

@@ -2,7 +2,7 @@ import { cacheSalts, type Accounts, type KeyStore } from '../accounts/index.ts';
 import { AnswerStore, openJournal, type Journal, type LedgerDatabase, type WebhookDesk } from '../billing/index.ts';
 import { ulid, type Clock, type Logger, type Rng } from '../core/index.ts';
 import { deriveKey, openDataDirectory, writeOnce } from '../store/index.ts';
-import type { LiveConfig } from './live-config.ts';
+import type { GatewayConfig } from '../config/index.ts';
 import { openGatewayAccounts } from './open-gateway-accounts.ts';
 import { openBooks, type Books } from './open-books.ts';
 import { openShared, type Shared } from './open-shared.ts';
@@ -27,12 +27,11 @@ export interface Records extends Books {
 }
 
 export async function openRecords(
-  live: Pick<LiveConfig, 'current'>,
+  config: GatewayConfig,
   world: { readonly clock: Clock; readonly rng: Rng; readonly log: Logger },
   teardown: Teardown,
 ): Promise<Records> {
   const { clock, log } = world;
-  const config = live.current;
   const directory = teardown.add(openDataDirectory(config.dataDir, config.secretsFile));
   const shared = await openShared(config, world, teardown);
   const { keyPepper, cacheSaltSecret } = directory.secrets;
@@ -44,7 +43,7 @@ export async function openRecords(
   const source = shared === null ? config.gateway.id : writeOnce(directory.path('journal-name'), `${config.gateway.id}/${ulid(clock.wallMs())}`);
   const database: LedgerDatabase = shared === null ? { kind: 'sqlite', path: directory.path('ledger.sqlite') } : { kind: 'postgres', url: shared.postgres.url, connectionsMax: LEDGER_CONNECTIONS, statementMs: 10 * shared.postgres.statementMs };
   const sealKey = deriveKey(keyPepper, 'ledger seals');
-  const books = await openBooks({ database, shared, journalPath: path, source, sealKey, journal, billing: () => live.current.billing, projectNames: () => accounts.tenants.projectNames() }, { clock, log }, teardown);
+  const books = await openBooks({ database, shared, journalPath: path, source, sealKey, journal, billing: config.billing, projectNames: () => accounts.tenants.projectNames() }, { clock, log }, teardown);
   const webhooks = openWebhooks(config.webhooks, books.ledger.webhooks, deriveKey(keyPepper, 'webhook secrets'), world, teardown);
   const { ttlMs, bytesMax } = config.idempotency;
   const answers = teardown.add(new AnswerStore({ path: directory.path('idempotency.sqlite'), secret: deriveKey(keyPepper, 'idempotency'), ttlMs, bytesMax, clock }));

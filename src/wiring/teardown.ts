@@ -1,6 +1,7 @@
 /** What was opened, to be closed in the opposite order. */
 export class Teardown {
   #opened: { close(): unknown }[] = [];
+  #running: Promise<void> | null = null;
 
   /** Notes something to be closed, and returns it. */
   add<T extends { close(): unknown }>(opened: T): T {
@@ -8,8 +9,13 @@ export class Teardown {
     return opened;
   }
 
-  /** Closes everything, newest first, once; then throws the first thing that went wrong, if anything did. */
-  async run(): Promise<void> {
+  /** Closes everything, newest first, once, however often it is called; then throws the first thing that went wrong, if anything did. */
+  run(): Promise<void> {
+    this.#running ??= this.#run();
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
     const failures: unknown[] = [];
     for (const opened of this.#opened.splice(0).reverse()) {
       try {

@@ -5,9 +5,9 @@ import { ManualClock } from '../support/manual-clock.ts';
 
 const REQUEST: ReceivedRequest = { id: 'req_1', endpoint: 'completions', headers: {}, body: Buffer.alloc(0), startedMs: 0, admittedAtMs: 0 };
 
-function headers(exposeReplica: boolean, isParting = false) {
+function headers(exposeReplica: boolean, isDraining = false) {
   const clock = new ManualClock();
-  const shown = answerHeaders(REQUEST, { clock, options: { exposeReplica }, isParting: () => isParting });
+  const shown = answerHeaders(REQUEST, { clock, options: { exposeReplica }, isDraining: () => isDraining });
   return { shown, clock };
 }
 

@@ -16,7 +16,7 @@ async function webhookApi() {
     receiveMs: 10_000,
     clock: books.clock,
     readBody: (body) => parseBody(body, 64),
-    connections: { connectionsMax: 10, connectionsPerAddressMax: 0 },
+    connections: () => ({ connectionsMax: 10, connectionsPerAddressMax: 0 }),
     tls: null,
   });
   app.setValidatorCompiler(schemaCheck);

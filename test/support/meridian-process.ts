@@ -14,11 +14,11 @@ export class MeridianProcess {
   ended: number | string | null = null;
   readonly #child: ChildProcess;
 
-  /** `through`: a command that runs it in its place, as `ip netns exec NAME`. */
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, through: readonly string[] = []) {
+  /** `program`: another one than the command line. `through`: a command that runs it in its place, as `ip netns exec NAME`. */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, program = 'src/main.ts', through: readonly string[] = []) {
     // A process group of its own, so that a test can see whether anything of it is left.
-    const [program = '', ...words] = [...through, process.execPath, 'src/main.ts', ...args];
-    this.#child = spawn(program, words, {
+    const [command = '', ...words] = [...through, process.execPath, program, ...args];
+    this.#child = spawn(command, words, {
       cwd: ROOT,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -44,6 +44,10 @@ export class MeridianProcess {
     await until(() => this.ended !== null || this.stdout.includes(text), `the process prints "${text}"`, patienceMs);
     if (!this.stdout.includes(text)) throw new Error(`the process ended (${this.ended}) without printing "${text}": ${this.stderr}`);
     return this;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
   }
 
   /** Sends a signal and resolves with the exit code, or the name of the signal that ended it. */

@@ -22,6 +22,8 @@ export interface TestFleetOptions {
   readonly clock?: Clock;
   /** Changes of the gateway's configuration. */
   readonly config?: (config: GatewayConfig) => GatewayConfig;
+  /** What a reload reads, from what the gateway was started with. */
+  readonly read?: (config: GatewayConfig) => GatewayConfig;
 }
 
 /** A gateway with simulated engines in this process, on real sockets and a data directory of its own. */
@@ -49,7 +51,9 @@ export async function startTestFleet(options: TestFleetOptions = {}): Promise<Te
   );
   const dataDir = mkdtempSync(join(tmpdir(), 'meridian-test-'));
   const byUrl = engines.slice(places.length).map((engine, i) => agentlessReplica(engine, i));
-  const gateway = await startGateway(config(baseConfig(dataDir, byUrl)), world);
+  const begun = config(baseConfig(dataDir, byUrl));
+  const { read } = options;
+  const gateway = await startGateway(begun, read === undefined ? world : { ...world, source: { file: 'gateway.yaml', read: () => read(begun) } });
   const daemons = await Promise.all(
     places.map((region, i) => startNodeDaemon(nodeOptions(`${region}-${i + 1}`, region, engineUrl(engines, i), String(gateway.fleetUrl)), world)),
   );
@@ -103,7 +107,7 @@ export function baseConfig(dataDir: string, replicas: GatewayConfig['replicas'] 
     dataDir,
     models: { [MODEL]: { contextTokens: 163_840, outputTokensMax: 32_768, bytesPerToken: 4, free: false } },
     replicas,
-    listen: { public: { ...listen, reusePort: false }, admin: listen, fleet: { ...listen, token: FLEET_TOKEN, peers: [] } },
+    listen: { public: listen, admin: listen, fleet: { ...listen, token: FLEET_TOKEN, peers: [] } },
     drain: { readinessMs: 0, streamsMs: 5_000 },
     // Many failures on purpose, and few requests between them.
     retries: { ...gatewayDefaults().retries, budgetReserve: 10_000 },

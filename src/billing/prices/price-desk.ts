@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { InTurn, MeridianError, instantText, type Clock } from '../../core/index.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { CurrentPrices } from './current-prices.ts';
@@ -18,52 +19,54 @@ export interface PriceDeskOptions {
 /** The book while the gateway runs: what its file says, and the rows that were added since. Nothing is taken out, and the past stays as it is. */
 export class PriceDesk {
   readonly #options: PriceDeskOptions;
-  #fileRows: readonly PriceRow[];
   /** Each row is held against a book that has all before it. */
   readonly #turns = new InTurn();
+  #fileRows: readonly PriceRow[];
 
   constructor(options: PriceDeskOptions) {
     this.#options = options;
     this.#fileRows = options.rows;
   }
 
-  /** Puts what was added before into force. Throws `conflict` when the file says another price for the same time. */
-  async load(): Promise<void> {
-    const rows = await this.rows();
-    const [fault] = priceBookFaults(rows);
-    if (fault !== undefined) throw new MeridianError('conflict', { message: `The price book and the prices that were added contradict each other: ${rows[fault.row]?.id} ${fault.message}.` });
-    this.#options.prices.replace(rows);
+  /** Of the book's file, as it was read last. */
+  get fileRows(): readonly PriceRow[] {
+    return this.#fileRows;
   }
 
-  /**
-   * Another file takes the place of the one there was, with what was added since. Rejects with `conflict`, and changes nothing, when they
-   * contradict each other, or when a row is gone that has been in force: the past is never priced again.
-   */
-  replaceFile(rows: readonly PriceRow[]): Promise<void> {
+  /** The file says these now, which `bookChangeFaults` finds nothing wrong with. Resolves with whether that is anything new; throws `conflict` as `load` does, and changes nothing then. */
+  useFile(rows: readonly PriceRow[]): Promise<boolean> {
     return this.#turns.run(async () => {
-      const nowMs = this.#options.clock.wallMs();
-      const there = new Map(rows.map((row) => [row.id, row]));
-      const rewritten = this.#fileRows.find((row) => row.effectiveFromMs <= nowMs && !isAsBefore(row, there.get(row.id), nowMs));
-      if (rewritten !== undefined) throw new MeridianError('conflict', { message: `The price book says otherwise than before what ${rewritten.model} cost from ${instantText(rewritten.effectiveFromMs)} on, which is past: leave the row, end it in the future, and add another.` });
-      const before = this.#fileRows;
+      if (isDeepStrictEqual(rows, this.#fileRows)) return false;
+      this.#options.prices.replace(await this.#sound(rows));
       this.#fileRows = rows;
-      try {
-        await this.load();
-      } catch (error) {
-        this.#fileRows = before;
-        throw error;
-      }
+      return true;
     });
+  }
+
+  /** Puts what was added before into force. Throws `conflict` when the file says another price for the same time. */
+  async load(): Promise<void> {
+    this.#options.prices.replace(await this.#sound(this.#fileRows));
   }
 
   /** Every row, as it holds now. */
   async rows(): Promise<readonly PriceRow[]> {
-    return (await this.#options.ledger.prices()).reduce(withRow, this.#fileRows);
+    return this.#withAdded(this.#fileRows);
   }
 
   /** From its time on it holds in place of what held then. Throws `invalid_value`: for a time that has begun, and where a later row is there already. */
   add(wanted: NewPrice): Promise<PriceRow> {
     return this.#turns.run(() => this.#add(wanted));
+  }
+
+  async #sound(fileRows: readonly PriceRow[]): Promise<readonly PriceRow[]> {
+    const rows = await this.#withAdded(fileRows);
+    const [fault] = priceBookFaults(rows);
+    if (fault !== undefined) throw new MeridianError('conflict', { message: `The price book and the prices that were added contradict each other: ${rows[fault.row]?.id} ${fault.message}.` });
+    return rows;
+  }
+
+  async #withAdded(fileRows: readonly PriceRow[]): Promise<readonly PriceRow[]> {
+    return (await this.#options.ledger.prices()).reduce(withRow, fileRows);
   }
 
   async #add(wanted: NewPrice): Promise<PriceRow> {
@@ -81,12 +84,6 @@ export class PriceDesk {
     prices.replace(rows);
     return row;
   }
-}
-
-/** A row that has been in force is there still, and ends where it did or yet to come. */
-function isAsBefore(row: PriceRow, now: PriceRow | undefined, nowMs: number): boolean {
-  if (now === undefined) return false;
-  return now.effectiveToMs === row.effectiveToMs || ((row.effectiveToMs ?? Infinity) > nowMs && (now.effectiveToMs ?? Infinity) > nowMs);
 }
 
 /** The rows, those of its series that would hold beyond its beginning ended there. */

@@ -11,6 +11,7 @@ import { keyRoutes } from './key-routes.ts';
 import { identify, refuseOrganizations } from './admin-identity.ts';
 import { adminKeyRoutes } from './admin-key-routes.ts';
 import { noteIn } from './audited.ts';
+import { configRoutes, type ConfigDeps } from './config-routes.ts';
 import { auditLogRoutes } from './audit-log-routes.ts';
 import { budgetRoutes, type BudgetDeps } from './budget-routes.ts';
 import { costsRoutes } from './costs-routes.ts';
@@ -25,14 +26,13 @@ import { projectKeyRoutes } from './project-key-routes.ts';
 import { projectRoutes } from './project-routes.ts';
 import { reconcileRoutes } from './reconcile-routes.ts';
 import { requestRoutes } from './request-routes.ts';
-import { reloadRoutes, type ReloadDeps } from './reload-routes.ts';
 import { schemaCheck } from './schema-check.ts';
 import { webhookRoutes, type WebhookDeps } from './webhook-routes.ts';
 import { usageRoutes, type UsageDeps } from './usage-routes.ts';
 
 type BillingDeps = Omit<BudgetDeps & CreditDeps & CustomerDeps & InvoiceDeps & PriceDeps & WebhookDeps, 'note'>;
 
-export interface AdminDeps extends HealthProbes, FleetOperations, NodeDeps, UsageDeps, BillingDeps {
+export interface AdminDeps extends HealthProbes, FleetOperations, NodeDeps, UsageDeps, BillingDeps, ConfigDeps {
   readonly adminKey: string;
   readonly keys: KeyStore;
   readonly accounts: Accounts;
@@ -45,7 +45,6 @@ export interface AdminDeps extends HealthProbes, FleetOperations, NodeDeps, Usag
   /** Whether a request has reached an attempt and is not settled. */
   readonly routeLog: RouteLog;
   readonly isUnderWay: (request: string) => boolean;
-  readonly reload: ReloadDeps['reload'];
 }
 
 /**
@@ -76,7 +75,7 @@ export function adminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     keyRoutes(operator, deps);
     requestRoutes(operator, deps);
     const noting = { ...deps, note: noteIn(audit) };
-    reloadRoutes(operator, noting);
+    configRoutes(operator, noting);
     fleetRoutes(operator, noting);
     nodeRoutes(operator, noting);
     priceRoutes(operator, noting);

@@ -78,9 +78,10 @@ const DAY_S = 86_400;
 const KeyParams = Type.Object({ id: Type.String() });
 
 /** API keys: made, listed, revoked. */
-export function keyRoutes(app: FastifyInstance, { keys, models, aliases }: Pick<AdminDeps, 'keys' | 'models' | 'aliases'>): void {
+export function keyRoutes(app: FastifyInstance, deps: Pick<AdminDeps, 'keys' | 'models' | 'aliases'>): void {
   const tags = ['keys'];
-  const known = (): string[] => [...models.keys(), ...aliases.keys()];
+  const { keys } = deps;
+  const known = (): readonly string[] => [...deps.models.keys(), ...deps.aliases.keys()];
   const create = { summary: 'Create an API key', tags, body: NewKeyBody, response: { 201: CreatedKey, ...ERRORS } };
   app.post<{ Body: Static<typeof NewKeyBody> }>('/admin/v1/keys', { schema: create }, async (request, reply) => {
     const { name, organization, project, priority_max: priorityMax } = request.body;

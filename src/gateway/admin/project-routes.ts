@@ -55,7 +55,7 @@ export async function projectOf(request: FastifyRequest, id: string, tenants: Te
 }
 
 /** Projects and the rate limits of their models, in OpenAI's shapes. */
-export function projectRoutes(app: FastifyInstance, { tenants, modelNames }: ProjectDeps): void {
+export function projectRoutes(app: FastifyInstance, { tenants, modelNames: namesNow }: ProjectDeps): void {
   const tags = ['projects'];
   const path = '/v1/organization/projects';
   const one = { 200: ProjectObject, ...ERRORS };
@@ -88,8 +88,8 @@ export function projectRoutes(app: FastifyInstance, { tenants, modelNames }: Pro
   app.get<InProject & { Querystring: PageQuery }>(`${path}/:project/rate_limits`, { schema: limits }, async (request) => {
     const { modelLimits } = await projectOf(request, request.params.project, tenants);
     const { after, limit = DEFAULT_LIMIT } = request.query;
-    const names = modelNames();
-    const rest = names.slice(after === undefined ? 0 : names.indexOf(modelOfLimit(after, names, 'after')) + 1);
+    const modelNames = namesNow();
+    const rest = modelNames.slice(after === undefined ? 0 : modelNames.indexOf(modelOfLimit(after, modelNames, 'after')) + 1);
     const items = rest.slice(0, limit).map((model) => rateLimitObject(model, modelLimits.get(model)));
     return pageObject({ items, hasMore: rest.length > limit }, (item) => item);
   });
@@ -97,7 +97,7 @@ export function projectRoutes(app: FastifyInstance, { tenants, modelNames }: Pro
   const change = { summary: 'Change a rate limit of a project', tags, params: LimitParams, body: LimitChange, response: { 200: RateLimitObject, ...ERRORS } };
   app.post<{ Params: Static<typeof LimitParams>; Body: Static<typeof LimitChange> }>(`${path}/:project/rate_limits/:limit`, { schema: change }, async (request) => {
     const { id, modelLimits } = await projectOf(request, request.params.project, tenants);
-    const model = modelOfLimit(request.params.limit, modelNames(), 'rate_limit_id');
+    const model = modelOfLimit(request.params.limit, namesNow(), 'rate_limit_id');
     const before = modelLimits.get(model) ?? NO_LIMITS;
     const { max_requests_per_1_minute: requests, max_tokens_per_1_minute: tokens } = request.body;
     const after = { ...before, requestsPerMinute: bound(requests, before.requestsPerMinute), tokensPerMinute: bound(tokens, before.tokensPerMinute) };

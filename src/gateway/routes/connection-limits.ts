@@ -9,8 +9,8 @@ export interface ConnectionLimits {
   readonly connectionsPerAddressMax: number;
 }
 
-/** Refuses connections beyond the limits before a byte of them is read. Under TLS there is no way to say why. */
-export function limitConnections(server: Server, { connectionsMax, connectionsPerAddressMax }: ConnectionLimits, isTls: boolean): void {
+/** Refuses connections beyond what `limitsNow` says before a byte of them is read. Under TLS there is no way to say why. */
+export function limitConnections(server: Server, limitsNow: () => ConnectionLimits, isTls: boolean): void {
   const byAddress = new Map<string, number>();
   let open = 0;
   server.prependListener('connection', (socket: Socket) => {
@@ -31,6 +31,7 @@ export function limitConnections(server: Server, { connectionsMax, connectionsPe
   });
 
   function refusal(all: number, ofAddress: number): MeridianError | null {
+    const { connectionsMax, connectionsPerAddressMax } = limitsNow();
     if (connectionsPerAddressMax > 0 && ofAddress > connectionsPerAddressMax) {
       return new MeridianError('rate_limit_exceeded', { message: `At most ${connectionsPerAddressMax} connections are taken from one address.`, retryAfterMs: 1_000 });
     }

@@ -20,7 +20,8 @@ export interface EdgeOptions {
   readonly clock: Clock;
   /** What handlers get as `request.body`. */
   readonly readBody: (body: Buffer) => unknown;
-  readonly connections: ConnectionLimits;
+  /** As they are at the moment. */
+  readonly connections: () => ConnectionLimits;
   readonly tls: Pick<TlsOptions, 'cert' | 'key' | 'ca' | 'requestCert' | 'rejectUnauthorized'> | null;
 }
 

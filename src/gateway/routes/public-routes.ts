@@ -35,7 +35,7 @@ const HintHeaders = Type.Object({
 export function publicRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   // Requests whose connections were cut are settled before what they are settled with is taken away.
   app.addHook('onClose', () => deps.active.idle());
-  limitPerAddress(app, deps.options.limits.inFlightPerAddressMax);
+  limitPerAddress(app, () => deps.options.limits.inFlightPerAddressMax);
   // When nobody is let in, no body is read.
   app.addHook('onRequest', (request, _reply, done) => done(deps.overload.refusesAll && request.method === 'POST' ? tooBusy(deps) : undefined));
   // Bodies are checked by the pipeline, on the client's own bytes; the schemas here are the documentation.

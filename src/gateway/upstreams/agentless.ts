@@ -66,7 +66,8 @@ export class AgentlessReplica implements Upstream {
   #failures = 0;
   #isPolling = false;
   #isAnswering = false;
-  #isClosed = false;
+  /** Nothing is looked at any more. */
+  #isOver = false;
   #cancelAgain: Cancel = () => {};
 
   constructor(options: AgentlessOptions, bounds: AgentlessBounds, deps: AgentlessDeps) {
@@ -120,17 +121,24 @@ export class AgentlessReplica implements Upstream {
     return true;
   }
 
-  async close(): Promise<void> {
+  /** Takes nothing new from now on. What is under way goes on, until `close` breaks it. */
+  retire(): void {
+    this.#isOver = true;
     this.#stopPolling();
     this.#cancelAgain();
-    this.#isClosed = true;
     this.#stopTelling();
     this.#canary.stop();
+    this.replica.setState('draining', 'it is not in the configuration any more', this.#deps.clock.now());
+  }
+
+  async close(): Promise<void> {
+    this.retire();
     await this.#client.close();
   }
 
   /** It answers; whether what it says makes sense, its canaries tell. */
   #judge(): void {
+    if (this.#isOver) return;
     const { verdict } = this.#canary;
     const now = this.#deps.clock.now();
     if (verdict.kind === 'passed') this.replica.setState('ready', '', now);
@@ -140,6 +148,7 @@ export class AgentlessReplica implements Upstream {
 
   /** What comes back may be another engine, with an empty cache. */
   #lost(): void {
+    if (this.#isOver) return;
     this.#isAnswering = false;
     this.#canary.stop();
     this.replica.setState('unhealthy', 'it does not answer', this.#deps.clock.now());
@@ -163,11 +172,12 @@ export class AgentlessReplica implements Upstream {
   /** One that does not answer is looked at sooner, however seldom it is looked at otherwise. */
   #againSoon(): void {
     this.#cancelAgain();
+    if (this.#isOver) return;
     this.#cancelAgain = this.#deps.clock.after(Math.min(this.#options.pollMs, AGAIN_MS), () => void this.#poll());
   }
 
   async #poll(): Promise<void> {
-    if (this.#isPolling || this.#isClosed) return;
+    if (this.#isPolling || this.#isOver) return;
     this.#isPolling = true;
     const { clock } = this.#deps;
     const startedMs = clock.now();
@@ -182,7 +192,7 @@ export class AgentlessReplica implements Upstream {
         this.replica.report({ ...load, seq: this.#seq, ageMs: clock.now() - startedMs }, seen, clock.now());
       }
       this.#failures = 0;
-      if (!this.#isAnswering) this.#canary.start();
+      if (!this.#isAnswering && !this.#isOver) this.#canary.start();
       this.#isAnswering = true;
       this.#judge();
     } catch (error) {

@@ -61,7 +61,7 @@ const TIMER_MS_MAX = 86_400_000;
 
 /** Takes the links that nodes dial, and keeps the fleet's replicas of linked nodes as their messages tell. */
 export class NodeLinks {
-  readonly #options: NodeLinksOptions;
+  #options: NodeLinksOptions;
   readonly #deps: NodeLinksDeps;
   readonly #nodes = new Map<string, LinkedNode>();
   readonly #all = new Set<LinkedNode>();
@@ -73,6 +73,11 @@ export class NodeLinks {
     this.#deps = deps;
     this.#members = options.members;
     this.#stop = acceptLinks(server, options, (socket, bearer, address) => this.#accept(socket, bearer, address));
+  }
+
+  /** Nodes that are linked from now on are judged by these. */
+  reconfigure(changed: Pick<NodeLinksOptions, 'health' | 'pace'>): void {
+    this.#options = { ...this.#options, ...changed };
   }
 
   /** Asks a node to take no new attempts, or to take them again; false when no such node is linked. */
