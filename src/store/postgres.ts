@@ -1,5 +1,6 @@
-import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import { Kysely, PostgresDialect, sql, type PostgresCursorConstructor, type Transaction } from 'kysely';
 import type { CustomTypesConfig } from 'pg';
+import type Cursor from 'pg-cursor';
 import { MeridianError } from '../core/index.ts';
 import { REVISIONS_TABLE } from './revisions.ts';
 
@@ -31,7 +32,7 @@ const INT8 = 20;
 export async function openPostgres<Tables>(options: PostgresOptions): Promise<Kysely<Tables>> {
   const { url, connectionsMax = 4, statementMs = 10_000, connectMs = 2_000, onIdleError = () => {} } = options;
   // Only where it is wanted: most gateways have no PostgreSQL.
-  const [{ Pool, types }, { default: Cursor }] = await Promise.all([import('pg'), import('pg-cursor')]);
+  const [{ Pool, types }, { default: PgCursor }] = await Promise.all([import('pg'), import('pg-cursor')]);
   // Numbers for `bigint`: what is kept in it here are times, counts and tokens. Money is `numeric`, and comes as text.
   const getTypeParser = ((oid: number, format?: 'text' | 'binary') => (oid === INT8 ? whole : types.getTypeParser(oid, format ?? 'text'))) as CustomTypesConfig['getTypeParser'];
   const pool = new Pool({
@@ -50,7 +51,7 @@ export async function openPostgres<Tables>(options: PostgresOptions): Promise<Ky
   pool.on('error', onIdleError);
   // One that breaks in the middle of a transaction says so with the next statement.
   pool.on('connect', (client) => client.on('error', () => {}));
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool, cursor: Cursor }) });
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool, cursor: withoutTimeLimit(PgCursor) }) });
   try {
     await refuseOldServer(db, url);
     await migrate(db, options);
@@ -67,6 +68,18 @@ export async function openPostgres<Tables>(options: PostgresOptions): Promise<Ky
  */
 export async function oneAtATime<Tables>(db: Transaction<Tables> | Kysely<Tables>, what: string): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`meridian ${what}`}, 0))`.execute(db);
+}
+
+/**
+ * Cursors that `query_timeout` does not count: a cursor never says that it is done, so its time would run, and keep the
+ * process up, long after. pg ends a query's time where it calls back.
+ */
+function withoutTimeLimit(Base: typeof Cursor): PostgresCursorConstructor {
+  return class<T> extends Base<T> {
+    set callback(endTime: () => void) {
+      endTime();
+    }
+  };
 }
 
 /** The server, without the password. */
