@@ -60,6 +60,7 @@ ${more}`,
     await supervisor.prints('gateway is up');
     const up = supervisor.logged.find(({ adminUrls }) => adminUrls !== undefined);
     const adminUrls = up?.['adminUrls'] as string[];
+    for (const adminUrl of adminUrls) await until(async () => (await fetch(`${adminUrl}/readyz`)).ok, 'every worker is ready');
     const { json } = await adminOf(String(adminUrls[0]))('POST', '/admin/v1/keys', { name: 'test' });
     return { supervisor, port, adminUrls, apiKey: String(json['key']), databaseUrl: /postgres:\/\/[^']+/.exec(more)?.[0] ?? '' };
   }
