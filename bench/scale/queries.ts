@@ -50,6 +50,14 @@ async function timed(what: string, ask: () => Promise<unknown>): Promise<QueryFi
 async function fill(url: string, rows: number, told: (what: string) => void): Promise<void> {
   const client = new Client({ connectionString: url });
   await client.connect();
+  try {
+    await fillBy(client, rows, told);
+  } finally {
+    await client.end();
+  }
+}
+
+async function fillBy(client: Client, rows: number, told: (what: string) => void): Promise<void> {
   const run = async (what: string, text: string): Promise<void> => {
     told(what);
     await client.query(text);
@@ -63,7 +71,7 @@ async function fill(url: string, rows: number, told: (what: string) => void): Pr
   await run('a part for the month', `CREATE TABLE events_2026_10 PARTITION OF events FOR VALUES IN ('2026-10'); INSERT INTO event_parts VALUES ('2026-10')`);
   await run(`${rows} events`, `
     INSERT INTO events (booked_month, event_id, kind, meter, at_ms, invoice_month, ${tokens})
-    SELECT '2026-10', 'req_' || lpad(i::text, 26, '0'), 'request', 1 + (i * 7919) % ${2 * KEYS}, ${MONTH_FROM_MS} + (i::float8 / ${rows} * ${MONTH_DAYS * DAY_MS})::bigint, '2026-10', 1, 1000, 512, 300, 0
+    SELECT '2026-10', 'req_' || lpad(i::text, 26, '0'), 'request', 1 + (i::bigint * 7919) % ${2 * KEYS}, ${MONTH_FROM_MS} + (i::float8 / ${rows} * ${MONTH_DAYS * DAY_MS})::bigint, '2026-10', 1, 1000, 512, 300, 0
     FROM generate_series(0, ${rows - 1}) AS i`);
   for (const [grain, width] of [['hour', HOUR_MS], ['day', DAY_MS]] as const) {
     await run(`sums by ${grain}`, `INSERT INTO rollups (grain, start_ms, meter, ${tokens}) SELECT '${grain}', at_ms - at_ms % ${width}, meter, ${sums} FROM events GROUP BY 2, 3`);
@@ -72,5 +80,4 @@ async function fill(url: string, rows: number, told: (what: string) => void): Pr
     INSERT INTO charges (organization, invoice_month, month, meter, ${tokens}, last_seq)
     SELECT meters.organization, '2026-10', '2026-10', meter, ${sums}, max(seq) FROM events JOIN meters ON meters.id = events.meter GROUP BY 1, 4`);
   await run('statistics', 'ANALYZE');
-  await client.end();
 }
