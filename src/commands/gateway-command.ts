@@ -37,9 +37,10 @@ async function runGateway(source: ConfigSource): Promise<number> {
   const started = await startGateway(config, { clock: systemClock, rng: systemRng(), log, source });
   gateway = started;
   const { publicUrl, adminUrl, fleetUrl } = started;
-  log.info({ publicUrl, adminUrl, fleetUrl }, 'gateway is up');
   const graceMs = (): number => configNow().drain.readinessMs + configNow().drain.streamsMs + STOP_MS;
   // What is wrong with the file is in the log.
-  return untilStopped(graceMs, log, () => started.drain(), { SIGHUP: () => void started.reload().catch(() => {}) });
+  const stopped = untilStopped(graceMs, log, () => started.drain(), { SIGHUP: () => void started.reload().catch(() => {}) });
+  // Whoever reads this may send a signal at once.
+  log.info({ publicUrl, adminUrl, fleetUrl }, 'gateway is up');
+  return stopped;
 }
-

@@ -37,10 +37,13 @@ export async function superviseWorkers({ file, workers, program, config: begun }
   const pool = new WorkerPool({ program, file, workers, publicPort: config.listen.public.port, clock: systemClock, log });
   // Should this process end before they have.
   process.on('exit', () => pool.kill());
-  log.info({ ...(await pool.start()) }, 'gateway is up');
+  const up = await pool.start();
   const graceMs = (): number => config.drain.readinessMs + config.drain.streamsMs + STOP_MS;
   let isWell = true;
-  const code = await untilStopped(graceMs, log, async () => void (isWell = await pool.stop()), { SIGHUP: reload, SIGUSR2: roll });
+  const stopped = untilStopped(graceMs, log, async () => void (isWell = await pool.stop()), { SIGHUP: reload, SIGUSR2: roll });
+  // Whoever reads this may send a signal at once.
+  log.info({ ...up }, 'gateway is up');
+  const code = await stopped;
   return isWell ? code : 1;
 
   function reload(): void {
